@@ -78,6 +78,7 @@ pub struct Metadata {
     taken_at: SystemTime,
     stale: bool,
     warnings: Vec<String>,
+    failure: Option<Error>,
 }
 
 impl Metadata {
@@ -91,6 +92,7 @@ impl Metadata {
             taken_at: SystemTime::now(),
             stale: false,
             warnings: Vec::new(),
+            failure: None,
         }
     }
 
@@ -136,6 +138,12 @@ impl Metadata {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Why the service couldn't be asked at all; what is known then comes from elsewhere (firmware, an earlier read).
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
     }
 
     /// What is known of a field; `None` if it wasn't asked for.
@@ -259,9 +267,25 @@ impl Metadata {
         }
     }
 
+    /// Only these fields of it.
+    #[must_use]
+    pub fn only(mut self, fields: &[Field]) -> Self {
+        for (field, slot) in Field::ALL.iter().zip(&mut self.readings) {
+            if !fields.contains(field) {
+                *slot = None;
+            }
+        }
+        self
+    }
+
     /// Says how the service was spoken to.
     pub fn set_protocol(&mut self, protocol: Option<String>) {
         self.protocol = protocol;
+    }
+
+    /// Says that the service couldn't be asked at all.
+    pub fn set_failure(&mut self, failure: Option<Error>) {
+        self.failure = failure;
     }
 
     /// Adds something that the user should hear.

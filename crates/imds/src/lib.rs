@@ -1,1 +1,17 @@
-//! placeholder
+//! Where am I running?
+mod client;
+mod clouds;
+pub mod config;
+mod detect;
+mod fetch;
+pub mod machine;
+mod secrets;
+mod service;
+mod transport;
+mod volume;
+
+pub use client::Client;
+pub use config::{Config, ConfigBuilder};
+pub use imds_model as model;
+pub use imds_model::{Error, Field};
+pub use transport::Network;

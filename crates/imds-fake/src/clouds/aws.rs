@@ -1,0 +1,327 @@
+//! The EC2 instance metadata service: session tokens, dated versions, a tree of text values.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use tokio::time::Instant;
+
+use super::{aws_repeats, relative};
+use crate::exchange::{Answer, Asked, Outcome};
+use crate::tree::{Node, Tree};
+use crate::{Error, SECRET_MARKER, request_path};
+
+/// As listed at `/`, oldest first; `latest` closes the list.
+const VERSIONS: &[&str] = &[
+    "1.0",
+    "2007-01-19",
+    "2007-03-01",
+    "2007-08-29",
+    "2007-10-10",
+    "2007-12-15",
+    "2008-02-01",
+    "2008-09-01",
+    "2009-04-04",
+    "2011-01-01",
+    "2011-05-01",
+    "2012-01-12",
+    "2014-02-25",
+    "2014-11-05",
+    "2015-10-20",
+    "2016-04-19",
+    "2016-06-30",
+    "2016-09-02",
+    "2018-03-28",
+    "2018-08-17",
+    "2018-09-24",
+    "2019-10-01",
+    "2020-10-27",
+    "2021-01-03",
+    "2021-03-23",
+    "2021-07-15",
+    "latest",
+];
+
+/// Categories and the version that first had them; older versions answer 404.
+const SINCE: &[(&str, &str)] = &[
+    ("meta-data/services/domain", "2014-02-25"),
+    ("meta-data/spot/termination-time", "2014-11-05"),
+    ("meta-data/services/partition", "2015-10-20"),
+    ("meta-data/spot/instance-action", "2016-11-15"),
+    ("meta-data/events/maintenance", "2018-08-17"),
+    ("meta-data/placement/availability-zone-id", "2019-10-01"),
+    ("meta-data/instance-life-cycle", "2019-10-01"),
+    ("meta-data/placement/region", "2020-08-24"),
+    ("meta-data/placement/group-name", "2020-08-24"),
+    ("meta-data/placement/host-id", "2020-08-24"),
+    ("meta-data/placement/partition-number", "2020-08-24"),
+    ("meta-data/events/recommendations", "2020-10-27"),
+    ("meta-data/ipv6", "2021-01-03"),
+    ("meta-data/tags", "2021-03-23"),
+    ("meta-data/autoscaling", "2021-07-15"),
+];
+
+const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+const LAST_MODIFIED: &str = "Thu, 02 Jan 2031 03:04:05 GMT";
+
+/// Instance options of EC2, and what the network does to token replies.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quirks {
+    http_endpoint: Option<Switch>,
+    http_tokens: Option<HttpTokens>,
+    token_service: Option<TokenService>,
+    /// Names of the key pairs by index, for the `0=NAME` lines of `public-keys/`.
+    key_names: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    Enabled,
+    Disabled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HttpTokens {
+    Optional,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TokenService {
+    Answers,
+    /// Replies run out of hops on the way.
+    Dropped,
+    /// As clones of EC2 that know only IMDSv1: 404.
+    Absent,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Aws {
+    tree: Tree,
+    quirks: Quirks,
+    tokens: BTreeMap<String, Instant>,
+    issued: u64,
+}
+
+impl Aws {
+    pub(super) fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
+        if !is_served(name) {
+            return Err("only `meta-data/…`, `dynamic/…` and `user-data` are served".to_owned());
+        }
+        self.tree.insert(name, text);
+        Ok(())
+    }
+
+    pub(super) fn configure(&mut self, quirks: Quirks) {
+        let old = &mut self.quirks;
+        old.http_endpoint = quirks.http_endpoint.or(old.http_endpoint);
+        old.http_tokens = quirks.http_tokens.or(old.http_tokens);
+        old.token_service = quirks.token_service.or(old.token_service);
+        old.key_names = quirks.key_names.or(old.key_names.take());
+    }
+
+    pub(super) fn answer(&mut self, asked: &Asked) -> Outcome {
+        if self.quirks.http_endpoint == Some(Switch::Disabled) {
+            return error(403).into();
+        }
+        let Some((segments, _)) = request_path::segments(&asked.path) else { return error(404).into() };
+        let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let [version, "api", "token"] = names.as_slice() {
+            return self.token(asked, version);
+        }
+        if !asked.is_read() {
+            return error(405).with("allow", "GET, HEAD").into();
+        }
+        let remaining = match asked.header("x-aws-ec2-metadata-token") {
+            Some(token) => match self.remaining(token) {
+                Some(remaining) => Some(remaining),
+                None => return error(401).into(),
+            },
+            None if self.quirks.http_tokens == Some(HttpTokens::Required) => return error(401).into(),
+            None => None,
+        };
+        let answer = self.read(&names);
+        match remaining {
+            Some(remaining) => answer.with(TTL_HEADER, remaining.as_secs().to_string()),
+            None => answer,
+        }
+        .into()
+    }
+
+    fn token(&mut self, asked: &Asked, version: &str) -> Outcome {
+        match self.quirks.token_service {
+            Some(TokenService::Absent) => return error(404).into(),
+            // The hop limit counts for the reply to the PUT only.
+            Some(TokenService::Dropped) if asked.method == "PUT" => return Outcome::Silence,
+            _ => {}
+        }
+        if version != "latest" {
+            let known = VERSIONS.contains(&version);
+            return error(if known { 403 } else { 404 }).into();
+        }
+        if asked.method != "PUT" {
+            let refusal = Answer::new(405, "text/plain", "").with("allow", "OPTIONS, PUT");
+            return refusal.with("server", "EC2ws").into();
+        }
+        if asked.header("x-forwarded-for").is_some() {
+            return error(403).into();
+        }
+        let ttl = asked.header(TTL_HEADER).and_then(|ttl| ttl.trim().parse::<u64>().ok());
+        let Some(ttl) = ttl.filter(|ttl| (1..=21_600).contains(ttl)) else { return error(400).into() };
+        self.issued += 1;
+        let token = format!("{SECRET_MARKER}-session-token-{:0>28}==", self.issued);
+        self.tokens.insert(token.clone(), Instant::now() + Duration::from_secs(ttl));
+        Answer::new(200, "text/plain", token).with("server", "EC2ws").with(TTL_HEADER, ttl.to_string()).into()
+    }
+
+    /// Life left in a token; `None` when it was never issued here, has expired or was revoked.
+    fn remaining(&self, token: &str) -> Option<Duration> {
+        self.tokens.get(token)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    fn read(&self, names: &[&str]) -> Answer {
+        let Some((version, names)) = names.split_first() else { return text(VERSIONS.join("\n").into()) };
+        if !VERSIONS.contains(version) {
+            return error(404);
+        }
+        let path = names.join("/");
+        match self.tree.find(&path) {
+            Some(_) if !is_since(&path, version) => error(404),
+            Some(Node::Value(value)) if path == "user-data" => user_data(value),
+            Some(Node::Value(value)) => text(Bytes::copy_from_slice(value.as_bytes())),
+            Some(Node::Directory(entries)) => text(self.listing(&path, entries, version).into()),
+            None => error(404),
+        }
+    }
+
+    fn listing(&self, path: &str, mut entries: Vec<String>, version: &str) -> String {
+        entries.retain(|entry| is_since(&format!("{path}/{}", entry.trim_end_matches('/')), version));
+        if path.is_empty() {
+            // The roots stand without slashes.
+            entries.iter_mut().for_each(|entry| *entry = entry.trim_end_matches('/').to_owned());
+        } else if path == "meta-data/public-keys" {
+            for entry in &mut entries {
+                let index = entry.trim_end_matches('/').to_owned();
+                let name = self.quirks.key_names.as_ref().and_then(|names| names.get(&index));
+                *entry = format!("{index}={}", name.map_or("key", String::as_str));
+            }
+        }
+        entries.join("\n")
+    }
+
+    pub(super) fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        let inner = relative(path, &["latest"]);
+        if let Some(field) = inner.strip_prefix(aws_repeats::DOCUMENT).and_then(|rest| rest.strip_prefix('/'))
+        {
+            return aws_repeats::set_field(&mut self.tree, field, value)
+                .map_err(|reason| Error::path(path, reason));
+        }
+        if !is_served(inner) || inner.contains("//") {
+            let reason = "AWS paths begin with `meta-data/`, `dynamic/` or are `user-data`";
+            return Err(Error::path(path, reason));
+        }
+        if !self.tree.has_room(inner) {
+            return Err(Error::path(path, "this is a directory, or stands below a value"));
+        }
+        aws_repeats::set(&mut self.tree, inner, value).map_err(|reason| Error::path(path, reason))
+    }
+
+    pub(super) fn remove(&mut self, path: &str) -> bool {
+        self.tree.remove(relative(path, &["latest"]))
+    }
+
+    pub(super) fn revoke_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
+    pub(super) fn firmware_facts(&self) -> Vec<(&'static str, String)> {
+        let value = |path| self.tree.get(path).unwrap_or("").to_owned();
+        vec![
+            ("board_asset_tag", value("meta-data/instance-id")),
+            ("product_name", value("meta-data/instance-type")),
+        ]
+    }
+}
+
+fn is_served(path: &str) -> bool {
+    path == "user-data" || path.starts_with("meta-data/") || path.starts_with("dynamic/")
+}
+
+/// Versions compare as text: dates among themselves, `1.0` before them and `latest` behind.
+fn is_since(path: &str, version: &str) -> bool {
+    SINCE
+        .iter()
+        .find(|(category, _)| {
+            path.strip_prefix(category).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .is_none_or(|(_, first)| *first <= version)
+}
+
+/// A good answer: EC2 says `text/plain` of everything but user data, JSON included.
+pub(super) fn text(body: Bytes) -> Answer {
+    Answer::new(200, "text/plain", body)
+        .with("accept-ranges", "none")
+        .with("last-modified", LAST_MODIFIED)
+        .with("server", "EC2ws")
+}
+
+fn user_data(value: &str) -> Answer {
+    Answer::new(200, "application/octet-stream", Bytes::copy_from_slice(value.as_bytes()))
+        .with("accept-ranges", "bytes")
+        .with("last-modified", LAST_MODIFIED)
+        .with("server", "EC2ws")
+}
+
+/// The service's XHTML page for a status.
+pub(super) fn error(status: u16) -> Answer {
+    let reason = hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let title = format!("{status} - {}", reason.unwrap_or("Error"));
+    let encoding = if status == 404 { "iso-8859-1" } else { "UTF-8" };
+    let page = format!(
+        "<?xml version=\"1.0\" encoding=\"{encoding}\"?>\n\
+         <!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n\
+         \t\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n\
+         <html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n \
+         <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n </body>\n</html>\n"
+    );
+    Answer::new(status, "text/html", page).with("server", "EC2ws")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(aws: &mut Aws, method: &str, path: &str, header: (&str, &str)) -> Answer {
+        let headers = vec![(header.0.to_owned(), header.1.to_owned())];
+        let asked = Asked { method: method.to_owned(), path: path.to_owned(), headers, ..Asked::default() };
+        match aws.answer(&asked) {
+            Outcome::Answer(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_live_as_long_as_they_were_asked_to() {
+        let mut aws = Aws::default();
+        aws.load("meta-data/profile", "default-hvm").unwrap();
+        let issued = ask(&mut aws, "PUT", "/latest/api/token", (TTL_HEADER, "60"));
+        let token = String::from_utf8(issued.body.to_vec()).unwrap();
+        let mut read = |seconds| {
+            let answer =
+                ask(&mut aws, "GET", "/latest/meta-data/profile", ("x-aws-ec2-metadata-token", &token));
+            let left =
+                answer.headers.iter().find(|(name, _)| *name == TTL_HEADER).map(|(_, left)| left.clone());
+            assert_eq!(left.is_some(), answer.status == 200, "after {seconds} s");
+            (answer.status, left)
+        };
+        assert_eq!(read(0), (200, Some("60".to_owned())));
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(read(59), (200, Some("1".to_owned())));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(read(60), (401, None));
+    }
+}

@@ -1,0 +1,295 @@
+//! Ready-made machines, read from the files of the `scenarios` folder or from a user's own.
+
+use std::collections::BTreeMap;
+
+use crate::clouds::{AwsQuirks, AzureQuirks, Service};
+use crate::{Cloud, Error, Fault};
+
+/// Cloud, name and text of every built-in scenario; `plain` is each cloud's default.
+const BUILT_IN: &[(Cloud, &str, &str)] = &[
+    (Cloud::Aws, "plain", include_str!("../scenarios/aws/plain.toml")),
+    (Cloud::Aws, "spot-asg", include_str!("../scenarios/aws/spot-asg.toml")),
+    (Cloud::Aws, "spot-notice", include_str!("../scenarios/aws/spot-notice.toml")),
+    (Cloud::Aws, "govcloud", include_str!("../scenarios/aws/govcloud.toml")),
+    (Cloud::Aws, "local-zone", include_str!("../scenarios/aws/local-zone.toml")),
+    (Cloud::Aws, "imdsv2-required", include_str!("../scenarios/aws/imdsv2-required.toml")),
+    (Cloud::Aws, "tags-off", include_str!("../scenarios/aws/tags-off.toml")),
+    (Cloud::Aws, "disabled", include_str!("../scenarios/aws/disabled.toml")),
+    (Cloud::Aws, "hop-limit", include_str!("../scenarios/aws/hop-limit.toml")),
+    (Cloud::Aws, "hop-limit-v2-required", include_str!("../scenarios/aws/hop-limit-v2-required.toml")),
+    (Cloud::Aws, "xen", include_str!("../scenarios/aws/xen.toml")),
+    (Cloud::Aws, "v1-only", include_str!("../scenarios/aws/v1-only.toml")),
+    (Cloud::Azure, "plain", include_str!("../scenarios/azure/plain.toml")),
+    (Cloud::Azure, "vmss-uniform-spot", include_str!("../scenarios/azure/vmss-uniform-spot.toml")),
+    (Cloud::Azure, "vmss-flex-zone", include_str!("../scenarios/azure/vmss-flex-zone.toml")),
+    (Cloud::Azure, "usgov", include_str!("../scenarios/azure/usgov.toml")),
+    (Cloud::Azure, "stack", include_str!("../scenarios/azure/stack.toml")),
+    (Cloud::Azure, "stack-2018", include_str!("../scenarios/azure/stack-2018.toml")),
+    (Cloud::Azure, "gone-first", include_str!("../scenarios/azure/gone-first.toml")),
+    (Cloud::Azure, "throttled-first", include_str!("../scenarios/azure/throttled-first.toml")),
+    (Cloud::Azure, "aks", include_str!("../scenarios/azure/aks.toml")),
+    (Cloud::Gcp, "plain", include_str!("../scenarios/gcp/plain.toml")),
+    (Cloud::Gcp, "spot-regional-group", include_str!("../scenarios/gcp/spot-regional-group.toml")),
+    (Cloud::Gcp, "gke", include_str!("../scenarios/gcp/gke.toml")),
+    (Cloud::Gcp, "no-external-ip", include_str!("../scenarios/gcp/no-external-ip.toml")),
+    (Cloud::DigitalOcean, "plain", include_str!("../scenarios/digitalocean/plain.toml")),
+    (Cloud::DigitalOcean, "private-only", include_str!("../scenarios/digitalocean/private-only.toml")),
+];
+
+/// A ready-made machine: what its metadata service hands out, how that service behaves, and what its firmware says.
+///
+/// A user's own file has the shape of the built-in ones:
+///
+/// ```
+/// let scenario = imds_fake::Scenario::from_toml(r#"
+/// summary = "as aws:plain, in another place, and slow to start"
+/// cloud = "aws"
+/// base = "plain"                     # begin with this built-in scenario; without it, `documents` are all there is
+/// faults = ["503:/latest/meta-data:2"]
+/// remove = ["meta-data/public-ipv4"]
+///
+/// [set]                              # as `--set`: repeated values stay consistent
+/// "meta-data/placement/region" = "eu-north-1"
+/// "meta-data/tags/instance/team" = "storage"
+///
+/// [firmware]                         # files of /sys/class/dmi/id; an empty text removes one of the base
+/// chassis_asset_tag = "Amazon EC2"
+///
+/// [aws]
+/// http_tokens = "required"
+/// "#).unwrap();
+/// assert_eq!(scenario.cloud(), imds_fake::Cloud::Aws);
+/// ```
+///
+/// `[documents]` holds captured bodies as text: for AWS one per path below `/latest/` (`"meta-data/instance-id"`), for
+/// Azure JSON under `instance`, `loadbalancer`, `scheduledevents`, `identity/info`, `identity/oauth2/token` and
+/// `attested/document`, for GCP the recursive JSON under `computeMetadata/v1` and the token replies under
+/// `instance/service-accounts/default/token` and `…/identity`, for `DigitalOcean` JSON under `metadata/v1.json`.
+/// `[aws]` knows `http_endpoint` (`enabled`, `disabled`), `http_tokens` (`optional`, `required`), `token_service`
+/// (`answers`, `dropped`, `absent`) and `key_names`; `[azure]` knows `versions`.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    cloud: Cloud,
+    name: String,
+    summary: String,
+    firmware: BTreeMap<String, String>,
+    faults: Vec<Fault>,
+    service: Service,
+}
+
+/// A scenario file as written.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    cloud: Cloud,
+    name: Option<String>,
+    summary: String,
+    base: Option<String>,
+    #[serde(default)]
+    faults: Vec<String>,
+    #[serde(default)]
+    remove: Vec<String>,
+    #[serde(default)]
+    firmware: BTreeMap<String, String>,
+    #[serde(default)]
+    documents: BTreeMap<String, String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    aws: Option<AwsQuirks>,
+    azure: Option<AzureQuirks>,
+}
+
+impl Scenario {
+    /// Every built-in scenario, cloud by cloud.
+    #[must_use]
+    pub fn all() -> Vec<Scenario> {
+        // The built-in files are held valid by a test, so none is left out.
+        BUILT_IN.iter().filter_map(|(cloud, name, _)| Scenario::find(*cloud, name).ok()).collect()
+    }
+
+    /// A built-in scenario by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name; the message names those of the cloud.
+    pub fn find(cloud: Cloud, name: &str) -> Result<Scenario, Error> {
+        let of_cloud = || BUILT_IN.iter().filter(move |(known, ..)| *known == cloud);
+        match of_cloud().find(|(_, known, _)| *known == name) {
+            Some((_, name, text)) => Scenario::read(text, name),
+            None => {
+                let what = match cloud {
+                    Cloud::Aws => "AWS scenario",
+                    Cloud::Azure => "Azure scenario",
+                    Cloud::Gcp => "GCP scenario",
+                    Cloud::DigitalOcean => "DigitalOcean scenario",
+                };
+                Err(Error::unknown(what, name, of_cloud().map(|(_, name, _)| *name)))
+            }
+        }
+    }
+
+    /// A built-in scenario by cloud and name, `azure:aks`, or a cloud's `plain` one, `azure`.
+    ///
+    /// # Errors
+    /// When cloud or scenario is unknown.
+    pub fn parse(spec: &str) -> Result<Scenario, Error> {
+        let (cloud, name) = spec.split_once(':').unwrap_or((spec, "plain"));
+        Scenario::find(cloud.parse()?, name)
+    }
+
+    /// A user's own scenario; see the type for the shape of the file. Its name is the file's `name`, or `custom`.
+    ///
+    /// # Errors
+    /// When the text is no TOML of that shape, or a document in it doesn't parse.
+    pub fn from_toml(text: &str) -> Result<Scenario, Error> {
+        Scenario::read(text, "custom")
+    }
+
+    fn read(text: &str, name: &str) -> Result<Scenario, Error> {
+        let file: File = toml::from_str(text).map_err(|error| Error::scenario(name, error.to_string()))?;
+        let name = file.name.as_deref().unwrap_or(name);
+        let mut scenario = match &file.base {
+            Some(base) if base == name => return Err(Error::scenario(name, "it is its own base")),
+            Some(base) => Scenario::find(file.cloud, base)?,
+            None => Scenario {
+                cloud: file.cloud,
+                name: String::new(),
+                summary: String::new(),
+                firmware: BTreeMap::new(),
+                faults: Vec::new(),
+                service: Service::empty(file.cloud),
+            },
+        };
+        name.clone_into(&mut scenario.name);
+        scenario.summary = file.summary;
+        scenario.service.load(&file.documents).map_err(|reason| Error::scenario(name, reason))?;
+        scenario.service.configure(file.aws, file.azure).map_err(|reason| Error::scenario(name, reason))?;
+        for path in &file.remove {
+            scenario.service.remove(path)?;
+        }
+        for (path, value) in &file.set {
+            scenario.set(path, value)?;
+        }
+        for (dmi_file, content) in file.firmware {
+            scenario.lend_firmware(&dmi_file, &content);
+        }
+        for fault in &file.faults {
+            scenario.faults.push(fault.parse()?);
+        }
+        Ok(scenario)
+    }
+
+    /// The cloud it belongs to.
+    #[must_use]
+    pub fn cloud(&self) -> Cloud {
+        self.cloud
+    }
+
+    /// Its name within the cloud, e.g. `plain`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// What the machine's firmware says: names of files in `/sys/class/dmi/id` and their contents without a newline.
+    #[must_use]
+    pub fn firmware(&self) -> &BTreeMap<String, String> {
+        &self.firmware
+    }
+
+    /// Changes one value. Documents and firmware that repeat it follow: an AWS instance id also stands in the identity
+    /// document and in `board_asset_tag`, an Azure name in the resource id, a GCP name in the host name.
+    ///
+    /// Paths are those of the service, with or without its root: `meta-data/instance-id` or
+    /// `dynamic/instance-identity/document/accountId` on AWS, `compute.vmId`, `compute/vmId`, `tags.NAME`, `loadbalancer`
+    /// or `scheduledevents` (whole documents) on Azure, `instance/name` on GCP, `hostname` on `DigitalOcean`; and
+    /// `firmware/FILE` everywhere. New values may be added where the service could have them (a tag, an attribute, a spot
+    /// notice). A value keeps its kind: a number stays a number, lists and objects are given as JSON.
+    ///
+    /// # Errors
+    /// When this is no settable path, or the value doesn't suit it.
+    pub fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        if let Some(dmi_file) = path.strip_prefix("firmware/") {
+            self.lend_firmware(dmi_file, value);
+            return Ok(());
+        }
+        let before = self.service.firmware_facts();
+        self.service.set(path, value)?;
+        for ((dmi_file, old), (_, new)) in before.iter().zip(self.service.firmware_facts()) {
+            if let Some(content) = self.firmware.get_mut(*dmi_file).filter(|content| *content == old) {
+                *content = new;
+            }
+        }
+        Ok(())
+    }
+
+    fn lend_firmware(&mut self, dmi_file: &str, content: &str) {
+        if content.is_empty() {
+            self.firmware.remove(dmi_file);
+        } else {
+            self.firmware.insert(dmi_file.to_owned(), content.to_owned());
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Cloud, Vec<Fault>, Service) {
+        (self.cloud, self.faults, self.service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_file_is_valid() {
+        for (cloud, name, text) in BUILT_IN {
+            let scenario = Scenario::read(text, name).unwrap();
+            assert_eq!((scenario.cloud(), scenario.name()), (*cloud, *name));
+            assert!(!scenario.summary().is_empty() && !scenario.summary().contains('\n'), "{cloud}:{name}");
+            assert!(!scenario.firmware().is_empty(), "{cloud}:{name}");
+        }
+        assert_eq!(Scenario::all().len(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_known_ones() {
+        let error = Scenario::parse("azure:plane").unwrap_err();
+        assert!(error.is_unknown_name());
+        assert!(error.to_string().contains("vmss-uniform-spot"), "{error}");
+        assert!(!error.to_string().contains("spot-asg"), "{error}");
+        let error = Scenario::parse("amazon").unwrap_err();
+        assert_eq!(error.to_string(), "unknown cloud `amazon`; known: aws, azure, gcp, digitalocean");
+    }
+
+    #[test]
+    fn firmware_follows_the_instance() {
+        let mut scenario = Scenario::parse("aws").unwrap();
+        scenario.set("meta-data/instance-id", "i-00000000000000001").unwrap();
+        scenario.set("meta-data/instance-type", "c7g.large").unwrap();
+        assert_eq!(scenario.firmware().get("board_asset_tag").unwrap(), "i-00000000000000001");
+        assert_eq!(scenario.firmware().get("product_name").unwrap(), "c7g.large");
+        scenario.set("firmware/board_asset_tag", "").unwrap();
+        assert_eq!(scenario.firmware().get("board_asset_tag"), None);
+    }
+
+    #[test]
+    fn a_file_with_a_mistake_is_refused() {
+        for text in [
+            "cloud = \"aws\"",
+            "summary = \"x\"\ncloud = \"mars\"",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"nowhere\"",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\nfaults = [\"what\"]",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\nremove = [\"meta-data/nothing\"]",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\n[azure]\nversions = [\"2019-03-11\"]",
+            "summary = \"x\"\ncloud = \"azure\"\n[documents]\ninstance = \"{\"",
+            "summary = \"x\"\ncloud = \"azure\"\n[documents]\nelsewhere = \"{}\"",
+        ] {
+            assert!(Scenario::from_toml(text).is_err(), "{text}");
+        }
+    }
+}

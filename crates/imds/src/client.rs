@@ -1,0 +1,431 @@
+//! Detection and reading in one object: what programs and the command use.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use imds_model::{
+    CloudName, Confidence, Error, ErrorKind, Evidence, EvidenceSource, Field, Metadata, Outcome, Reading, Source,
+    Strength, Value, Verdict,
+};
+
+use crate::clouds::description::Description;
+use crate::config::Config;
+use crate::detect::firmware::{self, Firmware};
+use crate::detect::judge::judge;
+use crate::detect::{note, probe, told};
+use crate::fetch::{extract, plan, read};
+use crate::secrets::{Path, Ruling};
+use crate::service::{Permissions, Service};
+use crate::transport::{Deadline, Exchange, Network};
+use crate::{clouds, volume};
+
+/// Says where this machine runs, and reads its metadata.
+///
+/// Keeps connections, tokens and definite verdicts; cheap to clone. Needs a Tokio runtime with I/O and time enabled;
+/// programs without one use [`blocking`](crate::blocking).
+///
+/// ```no_run
+/// # async fn example() -> Result<(), imds::Error> {
+/// use imds::{Client, Config, Field, machine::Environment};
+/// let client = Client::new(Config::builder(Environment::of_this_process()).build()?);
+/// let metadata = client.read(&[Field::InstanceId, Field::Region]).await?;
+/// println!("{:?} in {:?}", metadata.text(Field::InstanceId), metadata.text(Field::Region));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    verdict: Mutex<Option<Verdict>>,
+    services: Mutex<BTreeMap<CloudName, Arc<Service>>>,
+}
+
+impl Client {
+    /// A client that does what `config` says. Nothing is read or sent yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(Inner { config, verdict: Mutex::default(), services: Mutex::default() }))
+    }
+
+    fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// What this client was told to do.
+    #[must_use]
+    pub fn configuration(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Says where this machine runs, with the reasons. Sends nothing where firmware decides; takes no longer than the
+    /// probe timeout. A definite verdict is kept for the life of the client, any other is found anew each time.
+    pub async fn detect(&self) -> Verdict {
+        if let Some(kept) = &*self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) {
+            return kept.clone();
+        }
+        let verdict = self.detect_anew().await;
+        tracing::debug!(outcome = %verdict.outcome, requests = verdict.requests, "detected");
+        if verdict.is_definite() {
+            *self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict.clone());
+        }
+        verdict
+    }
+
+    async fn detect_anew(&self) -> Verdict {
+        let started = Instant::now();
+        let config = self.config();
+        let mut evidence = Vec::new();
+        let machine = config.machine_counts.then_some(&config.machine);
+        if let Some(outcome) = told(config.forced.as_ref(), machine, &mut evidence) {
+            return Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed());
+        }
+        match machine {
+            Some(machine) => firmware::survey(machine, &mut evidence),
+            None => {
+                let detail = "an endpoint was given, so this machine's own firmware is no evidence";
+                note(&mut evidence, EvidenceSource::Told, detail, None, Strength::Weak);
+            }
+        }
+        let permits = |cloud: &CloudName| config.permits(cloud);
+        let judgement = judge(&evidence, permits);
+        // Someone who names an endpoint wants it asked, whatever hardware this is.
+        let told_to_ask = judgement.outcome == Outcome::None && self.endpoint_is_told();
+        if !(judgement.open || told_to_ask) {
+            return Verdict::new(judgement.outcome, judgement.confidence, evidence, 0, started.elapsed());
+        }
+        let before = (judgement.outcome, judgement.confidence);
+        let (outcome, confidence, requests) = self.probe(before, &mut evidence).await;
+        Verdict::new(outcome, confidence, evidence, requests, started.elapsed())
+    }
+
+    fn endpoint_is_told(&self) -> bool {
+        let told = |cloud: &Description| {
+            let protocol = cloud.service.as_ref()?;
+            self.config().told_endpoint(protocol).ok()?
+        };
+        clouds::CLOUDS.iter().any(|cloud| told(cloud).is_some())
+    }
+
+    /// Asks the services that are left; `before` is what evidence alone says.
+    async fn probe(&self, before: (Outcome, Confidence), evidence: &mut Vec<Evidence>) -> (Outcome, Confidence, u32) {
+        let config = self.config();
+        if config.network == Network::Off {
+            note(evidence, EvidenceSource::Probe, "nobody was asked: the network may not be used", None, Strength::Weak);
+            return (before.0, before.1, 0);
+        }
+        let suspect = before.0.cloud();
+        let candidates: Vec<probe::Candidate> = clouds::CLOUDS
+            .iter()
+            .filter(|cloud| suspect.is_none_or(|suspect| suspect.as_str() == &*cloud.name))
+            .filter_map(|cloud| self.candidate(cloud, evidence))
+            .collect();
+        if candidates.is_empty() {
+            return (before.0, before.1, 0);
+        }
+        let budget = config.probe_timeout;
+        let permissions = |token_time| Permissions { tokenless: config.tokenless, tries: config.tries, token_time };
+        // A token that never comes (hop limit) has to leave time for a request without one.
+        let permissions = permissions(config.token_time.min(budget.mul_f64(0.4)));
+        let probed =
+            probe::probe(&candidates, &config.machine, config.network, permissions, budget, evidence).await;
+        let native: Vec<&Arc<Service>> =
+            probed.identified.iter().filter(|service| !probe::is_imitated(service)).collect();
+        let outcome = match native.first().or(probed.identified.first().as_ref()) {
+            Some(service) => {
+                self.0
+                    .services
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(service.cloud().clone(), self.service_like(service));
+                let contradicted = native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
+                let confidence = if contradicted { Confidence::Likely } else { Confidence::Certain };
+                (Outcome::Cloud(service.cloud().clone()), confidence)
+            }
+            None => {
+                let judgement = judge(evidence, |cloud| config.permits(cloud));
+                (judgement.outcome, judgement.confidence)
+            }
+        };
+        (outcome.0, outcome.1, probed.requests)
+    }
+
+    /// The probing service has a short temper; the one that reads afterwards keeps its connections and tokens out of it.
+    fn service_like(&self, probed: &Service) -> Arc<Service> {
+        probed.with_permissions(self.permissions(probed.description()))
+    }
+
+    fn permissions(&self, cloud: &Description) -> Permissions {
+        let config = self.config();
+        Permissions {
+            tokenless: cloud.service.as_ref().is_none_or(|protocol| config.permits_tokenless(protocol)),
+            tries: config.tries,
+            token_time: config.token_time,
+        }
+    }
+
+    /// A cloud as a candidate for probing; nothing where it can't or may not be asked.
+    fn candidate(&self, cloud: &'static Description, evidence: &mut Vec<Evidence>) -> Option<probe::Candidate> {
+        let config = self.config();
+        let protocol = cloud.service.as_ref()?;
+        cloud.probe.as_ref()?;
+        if !config.permits(&clouds::cloud_name(cloud)) {
+            return None;
+        }
+        if let Some(variable) = config.disabled_by(protocol) {
+            let detail = format!("{}: not asked, because {variable} is true", &*cloud.name);
+            note(evidence, EvidenceSource::Environment, detail, None, Strength::Weak);
+            return None;
+        }
+        let told = config.endpoint.clone().map(Some).map_or_else(|| config.told_endpoint(protocol), Ok);
+        let endpoints = match told {
+            Ok(Some(endpoint)) => vec![endpoint],
+            Ok(None) => probe::endpoints(protocol, &config.machine),
+            Err(error) => {
+                note(evidence, EvidenceSource::Environment, error.to_string(), None, Strength::Weak);
+                return None;
+            }
+        };
+        (!endpoints.is_empty()).then_some(probe::Candidate { description: cloud, protocol, endpoints })
+    }
+
+    /// Detects, and has the found cloud's service identify itself where firmware alone decided. The error says why it
+    /// didn't; the verdict stays what the evidence says.
+    pub async fn verify(&self) -> (Verdict, Result<(), Error>) {
+        let mut verdict = self.detect().await;
+        let Some(cloud) = verdict.cloud().cloned() else { return (verdict, Ok(())) };
+        let probed = |piece: &Evidence| piece.source == EvidenceSource::Probe && piece.supports == Some(verdict.outcome.clone());
+        if verdict.evidence.iter().any(probed) {
+            return (verdict, Ok(()));
+        }
+        let started = Instant::now();
+        let service = match self.service(&cloud) {
+            Ok(service) => service,
+            Err(error) => return (verdict, Err(error)),
+        };
+        let before = service.requests();
+        let result = probe::identify(&service, self.deadline()).await;
+        verdict.requests += service.requests() - before;
+        verdict.elapsed += started.elapsed();
+        let (detail, supports, strength) = match &result {
+            Ok(how) => (how.clone(), Some(verdict.outcome.clone()), Strength::Certain),
+            Err(error) => (error.to_string(), None, Strength::Weak),
+        };
+        note(&mut verdict.evidence, EvidenceSource::Probe, detail, supports, strength);
+        (verdict, result.map(|_| ()))
+    }
+
+    fn deadline(&self) -> Deadline {
+        let config = self.config();
+        if config.patient { Deadline::patient(config.timeout) } else { Deadline::after(config.timeout) }
+    }
+
+    /// The service of a cloud, made once.
+    fn service(&self, cloud: &CloudName) -> Result<Arc<Service>, Error> {
+        let config = self.config();
+        let unreadable = || {
+            Error::new(ErrorKind::Absent, "this cloud can be named, but its metadata can't be read yet")
+                .with_cloud(cloud)
+                .with_remedy("`imds clouds` shows which clouds can be read")
+        };
+        let description = clouds::find(cloud.as_str()).ok_or_else(unreadable)?;
+        let protocol = description.service.as_ref().ok_or_else(unreadable)?;
+        if let Some(variable) = config.disabled_by(protocol) {
+            return Err(Error::new(ErrorKind::Disabled, format!("{variable} is true, so the service isn't asked"))
+                .with_cloud(cloud)
+                .with_remedy(format!("unset {variable}")));
+        }
+        if config.network == Network::Off {
+            return Err(Error::new(ErrorKind::NetworkForbidden, "the network may not be used")
+                .with_cloud(cloud)
+                .with_remedy("leave out --offline, or set IMDS_NETWORK=on"));
+        }
+        let mut services = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(service) = services.get(cloud) {
+            return Ok(Arc::clone(service));
+        }
+        let exchange = Arc::new(Exchange::new(config.endpoint_of(protocol)?, config.network));
+        let permissions = self.permissions(description);
+        let service = Service::new(description, protocol, exchange, permissions, config.machine.clone());
+        services.insert(cloud.clone(), Arc::clone(&service));
+        Ok(service)
+    }
+
+    /// The cloud, or why there is none to read.
+    async fn cloud(&self) -> Result<(CloudName, Verdict), Error> {
+        let verdict = self.detect().await;
+        match &verdict.outcome {
+            Outcome::Cloud(cloud) => Ok((cloud.clone(), verdict)),
+            Outcome::None => Err(Error::new(ErrorKind::NoCloud, "this machine is in no cloud")
+                .with_remedy("if it is, name the cloud with --cloud; `imds detect --explain` shows the reasons")),
+            Outcome::Unknown => Err(Error::new(ErrorKind::Unknown, "whether this machine is in a cloud can't be said")
+                .with_remedy("name the cloud with --cloud, or look at `imds detect --explain`")),
+        }
+    }
+
+    /// Reads these fields, in as few requests as it takes.
+    ///
+    /// What fails, fails alone: look at each field's [`Reading`]. Where the service can't be asked at all,
+    /// [`Metadata::failure`] says why, and the snapshot holds what firmware knows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoCloud`] and [`ErrorKind::Unknown`] by the verdict; [`ErrorKind::Usage`] for a variable that can't
+    /// be used.
+    pub async fn read(&self, fields: &[Field]) -> Result<Metadata, Error> {
+        let (cloud, verdict) = self.cloud().await?;
+        let mut metadata = Metadata::new(cloud.clone());
+        let mut wanted: Vec<Field> = fields.to_vec();
+        let clustered = clouds::find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
+        if wanted.contains(&Field::Platform) && clustered && !wanted.contains(&Field::ClusterName) {
+            wanted.push(Field::ClusterName);
+        }
+        match self.service(&cloud) {
+            Ok(service) => self.fetch(&service, &wanted, &mut metadata).await,
+            Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
+            Err(error) => {
+                for field in &wanted {
+                    metadata.set(*field, Reading::Failed(error.clone()));
+                }
+                metadata.set_failure(Some(error));
+            }
+        }
+        self.fill_from_firmware(&cloud, &mut metadata);
+        if fields.contains(&Field::Cloud) {
+            metadata.set(Field::Cloud, Reading::known(Value::Text(cloud.to_string()), source_of(&verdict)));
+        }
+        if fields.contains(&Field::Platform) {
+            let platform = self.platform(&cloud, &metadata);
+            metadata.set(Field::Platform, platform);
+        }
+        Ok(metadata.only(fields))
+    }
+
+    async fn fetch(&self, service: &Arc<Service>, wanted: &[Field], metadata: &mut Metadata) {
+        let plan = plan::plan(service.description(), wanted);
+        let documents = read::documents(service, &plan, self.deadline()).await;
+        extract::extract(&documents, &plan, metadata);
+        metadata.set_failure(documents.common_failure());
+        metadata.set_protocol(service.spoken());
+        for warning in service.warnings() {
+            metadata.warn(warning);
+        }
+        if let Some(Reading::Known { value: Value::Disks(disks), source, .. }) = metadata.reading(Field::Disks)
+            && self.config().machine_counts
+        {
+            let joined = volume::join_local_devices(self.config().machine.files(), service.cloud(), disks.clone());
+            let reading = Reading::known(Value::Disks(joined), source.clone());
+            metadata.set(Field::Disks, reading);
+        }
+    }
+
+    /// What firmware knows stands in for what the service couldn't be asked for.
+    fn fill_from_firmware(&self, cloud: &CloudName, metadata: &mut Metadata) {
+        let Some(description) = clouds::find(cloud.as_str()).filter(|_| self.config().machine_counts) else { return };
+        let firmware = Firmware::of(self.config().machine.files());
+        if !firmware.names(description) {
+            return;
+        }
+        for (name, rule) in description.offline.iter() {
+            let Ok(field) = name.parse::<Field>() else { continue };
+            let Some(Reading::Failed(error)) = metadata.reading(field) else { continue };
+            let value = firmware.value(&rule.file);
+            let value = value.filter(|value| rule.like.as_ref().is_none_or(|pattern| pattern.matches(value)));
+            if let Some(value) = value {
+                let trouble = Some(error.clone());
+                let source = Source::Firmware(Firmware::path(&rule.file));
+                let read_at = metadata.taken_at();
+                metadata.set(field, Reading::Known { value: Value::Text(value), source, read_at, trouble });
+            }
+        }
+    }
+
+    fn platform(&self, cloud: &CloudName, metadata: &Metadata) -> Reading {
+        let Some(description) = clouds::find(cloud.as_str()) else { return Reading::absent() };
+        if self.config().machine_counts {
+            for row in description.environment.iter() {
+                let value = self.config().machine.environment().get(&row.variable);
+                if let (Some(platform), Some(value)) = (&row.platform, value)
+                    && row.value.as_ref().is_none_or(|expected| **expected == *value)
+                {
+                    let source = Source::Environment(row.variable.to_string());
+                    return Reading::known(Value::Text(platform.to_string()), source);
+                }
+            }
+        }
+        let derived = |platform: &str| {
+            Reading::known(Value::Text(platform.to_owned()), Source::Derived(vec![Field::Cloud, Field::ClusterName]))
+        };
+        match (metadata.reading(Field::ClusterName), &description.cluster_platform) {
+            (Some(Reading::Known { .. }), Some(platform)) => derived(platform),
+            (Some(Reading::Failed(error)), Some(_)) => Reading::Failed(error.clone()),
+            _ => derived("vm"),
+        }
+    }
+
+    /// Asks for a path of the service as it is, with the headers, tokens and versions that this cloud wants.
+    ///
+    /// The path is normalised first. What would give a secret is refused, unless `allow_secret`; a document that holds
+    /// secret members is returned without them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Secret`] for a refused path, [`ErrorKind::Usage`] for one that is no path, and what the service or the
+    /// network says.
+    pub async fn raw(&self, path: &str, allow_secret: bool) -> Result<Vec<u8>, Error> {
+        let path = Path::parse(path)?;
+        let (cloud, _) = self.cloud().await?;
+        let service = self.service(&cloud)?;
+        let ruling = if allow_secret { Ruling::Open } else { path.judge(service.description()) };
+        if ruling == Ruling::Secret {
+            return Err(Error::new(ErrorKind::Secret, "this path gives a secret")
+                .with_cloud(&cloud)
+                .with_path(path.to_request())
+                .with_remedy("if you mean it, add --allow-secret"));
+        }
+        let answer = service.get_raw(&path.to_request(), self.deadline()).await?;
+        match ruling {
+            Ruling::Without(members) => path.redact(&answer.body, &members).map_err(|error| error.with_cloud(&cloud)),
+            Ruling::Open | Ruling::Secret => Ok(answer.body.to_vec()),
+        }
+    }
+
+    /// The id of the volume behind a block device, as people write it: `sdc`, `/dev/sdc1`, `nvme1n1p2`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Absent`] for a device that isn't there or has no volume id, and as [`Client::read`].
+    pub async fn volume_id(&self, device: &str) -> Result<String, Error> {
+        let metadata = self.read(&[Field::Disks]).await?;
+        volume_id_of(self.config(), &metadata, device)
+    }
+}
+
+/// The volume behind a device, by a snapshot's disks and the machine's own files.
+pub(crate) fn volume_id_of(config: &Config, metadata: &Metadata, device: &str) -> Result<String, Error> {
+    if let Some(Reading::Failed(error)) = metadata.reading(Field::Disks) {
+        return Err(error.clone());
+    }
+    volume::volume_id(config.machine.files(), metadata.cloud(), metadata.disks(), device)
+}
+
+/// What decided for the cloud, as a source.
+fn source_of(verdict: &Verdict) -> Source {
+    let decisive = verdict
+        .evidence
+        .iter()
+        .filter(|piece| piece.supports.as_ref() == Some(&verdict.outcome))
+        .max_by_key(|piece| piece.strength);
+    let Some(piece) = decisive else { return Source::Derived(Vec::new()) };
+    let first = || piece.detail.split_whitespace().next().unwrap_or_default().to_owned();
+    match piece.source {
+        EvidenceSource::Told => Source::Told(first()),
+        EvidenceSource::Environment => Source::Environment(first()),
+        EvidenceSource::Firmware | EvidenceSource::Kernel => Source::Firmware(Firmware::path(&first())),
+        EvidenceSource::File => Source::File(first()),
+        EvidenceSource::Probe => {
+            let path = piece.detail.split(": ").nth(1).unwrap_or_default().to_owned();
+            Source::Imds { path, pointer: String::new() }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! What a client shall do: from the caller, the environment, or by default.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imds_model::{CloudName, Error, ErrorKind, Outcome};
+
+use crate::clouds::description::Service as Protocol;
+use crate::machine::{Environment, Files, Machine, Sysroot};
+use crate::transport::{Endpoint, Network};
+
+/// How long a command may wait for an answer in all.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long probing may take in all.
+pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a [`Client`](crate::Client) shall do. Made by [`Config::builder`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) forced: Option<(Outcome, String)>,
+    pub(crate) permitted: Option<Vec<CloudName>>,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) machine: Machine,
+    /// Whether the machine's own firmware is that of the endpoint's machine.
+    pub(crate) machine_counts: bool,
+    pub(crate) network: Network,
+    pub(crate) timeout: Duration,
+    pub(crate) probe_timeout: Duration,
+    pub(crate) tries: u32,
+    pub(crate) token_time: Duration,
+    pub(crate) tokenless: bool,
+    pub(crate) patient: bool,
+}
+
+impl Config {
+    /// A builder that starts with nothing but the given environment. Call
+    /// [`ConfigBuilder::build`] to have everything that wasn't set read from its variables, or set to the default.
+    ///
+    /// ```
+    /// use imds::Config;
+    /// use imds::machine::Environment;
+    /// let config = Config::builder(Environment::of_this_process()).cloud("aws", "--cloud").build().unwrap();
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn builder(environment: Environment) -> ConfigBuilder {
+        ConfigBuilder { environment, ..ConfigBuilder::default() }
+    }
+
+    /// How long one read may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The network policy.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    pub(crate) fn permits(&self, cloud: &CloudName) -> bool {
+        self.permitted.as_ref().is_none_or(|permitted| permitted.contains(cloud))
+    }
+
+    /// Where this cloud's service is, by the order of precedence: told for every cloud, told for this one, its own
+    /// addresses.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a variable that can't be used, [`ErrorKind::Disabled`] where one forbids asking.
+    pub(crate) fn endpoint_of(&self, protocol: &Protocol) -> Result<Endpoint, Error> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        if let Some(endpoint) = self.told_endpoint(protocol)? {
+            return Ok(endpoint);
+        }
+        let addresses = [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok());
+        let mut addresses: Vec<std::net::IpAddr> = addresses.collect();
+        // The SDKs' setting for machines that have only one of both.
+        if let Some(mode) = self.environment().get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
+            && !protocol.url_variables.is_empty()
+        {
+            match mode.to_ascii_lowercase().as_str() {
+                "ipv4" => addresses.retain(std::net::IpAddr::is_ipv4),
+                "ipv6" => addresses.retain(std::net::IpAddr::is_ipv6),
+                _ => {
+                    let error = Error::new(ErrorKind::Usage, format!("{mode:?} is neither IPv4 nor IPv6"));
+                    return Err(error.with_path("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
+                }
+            }
+        }
+        Ok(Endpoint::literal(addresses, protocol.port))
+    }
+
+    /// Where variables say that this cloud's service is.
+    pub(crate) fn told_endpoint(&self, protocol: &Protocol) -> Result<Option<Endpoint>, Error> {
+        for variable in protocol.url_variables.iter() {
+            if let Some(url) = self.environment().get(variable) {
+                return Endpoint::parse(url, variable).map(Some);
+            }
+        }
+        for variable in protocol.host_variables.iter() {
+            if let Some(host) = self.environment().get(variable) {
+                return Endpoint::parse_host(host, variable).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a variable forbids asking this cloud.
+    pub(crate) fn disabled_by<'a>(&self, protocol: &'a Protocol) -> Option<&'a str> {
+        let variable = protocol.disabled_variable.as_deref()?;
+        self.environment().get(variable).filter(|value| value.eq_ignore_ascii_case("true")).map(|_| variable)
+    }
+
+    /// Whether requests without a token may be tried.
+    pub(crate) fn permits_tokenless(&self, protocol: &Protocol) -> bool {
+        let forbidden = protocol.token.as_ref().and_then(|token| token.forbid_variable.as_deref());
+        let forbidden = forbidden.and_then(|variable| self.environment().get(variable));
+        self.tokenless && !forbidden.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    fn environment(&self) -> &Environment {
+        self.machine.environment()
+    }
+}
+
+/// Collects what a client shall do. Every setting names where it was given (`--cloud`, `IMDS_FORCE_CLOUD`), so that
+/// errors and evidence can.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    environment: Environment,
+    cloud: Option<(String, String)>,
+    clouds: Option<(Vec<String>, String)>,
+    endpoint: Option<(String, String)>,
+    sysroot: Option<String>,
+    files: Option<Arc<dyn Files>>,
+    network: Option<Network>,
+    timeout: Option<Duration>,
+    probe_timeout: Option<Duration>,
+    no_imdsv1: bool,
+    patient: bool,
+}
+
+impl ConfigBuilder {
+    /// The cloud's name, or `none`: nothing is detected.
+    pub fn cloud(mut self, name: &str, origin: &str) -> Self {
+        self.cloud = Some((name.to_owned(), origin.to_owned()));
+        self
+    }
+
+    /// The only clouds that may be found or asked.
+    pub fn clouds(mut self, names: &[String], origin: &str) -> Self {
+        self.clouds = Some((names.to_vec(), origin.to_owned()));
+        self
+    }
+
+    /// The base URL that is used for every cloud; nothing else is contacted.
+    pub fn endpoint(mut self, url: &str, origin: &str) -> Self {
+        self.endpoint = Some((url.to_owned(), origin.to_owned()));
+        self
+    }
+
+    /// The directory below which evidence is read: `/sys`, `/proc`, `/dev`, `/run`, `/var`, `/etc`.
+    pub fn sysroot(mut self, directory: &str) -> Self {
+        self.sysroot = Some(directory.to_owned());
+        self
+    }
+
+    /// Files that stand for the machine's, as a sysroot given by hand.
+    pub fn files(mut self, files: Arc<dyn Files>) -> Self {
+        self.files = Some(files);
+        self
+    }
+
+    /// The network policy.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// How long one read may take. Default: [`DEFAULT_TIMEOUT`].
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.timeout = Some(time);
+        self
+    }
+
+    /// How long probing may take. Default: [`DEFAULT_PROBE_TIMEOUT`].
+    pub fn probe_timeout(mut self, time: Duration) -> Self {
+        self.probe_timeout = Some(time);
+        self
+    }
+
+    /// Forbids requests without a session token (IMDSv1).
+    pub fn no_imdsv1(mut self) -> Self {
+        self.no_imdsv1 = true;
+        self
+    }
+
+    /// Waits out "gone for now" (410, at most 70 s) beyond the timeout; for callers that nobody waits for.
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
+    /// Checks it all and reads what wasn't set from the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`], naming the option or variable that can't be used.
+    pub fn build(self) -> Result<Config, Error> {
+        let set = |name: &str| self.environment.get(name).map(|value| (value.to_owned(), name.to_owned()));
+        let forced = match self.cloud.clone().or_else(|| set("IMDS_FORCE_CLOUD")) {
+            Some((name, origin)) => Some((outcome(&name, &origin)?, origin)),
+            None => None,
+        };
+        let permitted = match self.clouds {
+            Some((names, origin)) => Some(names.iter().map(|name| cloud(name, &origin)).collect::<Result<_, _>>()?),
+            None => None,
+        };
+        let endpoint = match self.endpoint.clone().or_else(|| set("IMDS_URL")) {
+            Some((url, origin)) => Some(Endpoint::parse(&url, &origin)?),
+            None => None,
+        };
+        let sysroot = self.sysroot.clone().or_else(|| self.environment.get("IMDS_SYSROOT").map(str::to_owned));
+        let machine_counts = endpoint.is_none() || sysroot.is_some() || self.files.is_some();
+        let files = match (self.files, sysroot) {
+            (Some(files), _) => files,
+            (None, Some(directory)) => {
+                if !std::path::Path::new(&directory).is_dir() {
+                    return Err(Error::new(ErrorKind::Usage, format!("the sysroot {directory:?} is no directory"))
+                        .with_remedy("give --sysroot or IMDS_SYSROOT the directory that holds sys, proc, …"));
+                }
+                Arc::new(Sysroot::new(directory))
+            }
+            (None, None) => Arc::new(Sysroot::of_this_machine()),
+        };
+        let network = match (self.network, self.environment.get("IMDS_NETWORK")) {
+            (Some(network), _) => network,
+            (None, Some(text)) => Network::from_str(text).map_err(|error| error.with_path("IMDS_NETWORK"))?,
+            (None, None) => Network::On,
+        };
+        let timeout = match (self.timeout, self.environment.get("IMDS_TIMEOUT")) {
+            (Some(time), _) => time,
+            (None, Some(text)) => duration(text, "IMDS_TIMEOUT")?,
+            (None, None) => DEFAULT_TIMEOUT,
+        };
+        let number = |name: &str| -> Result<Option<u32>, Error> {
+            let Some(text) = self.environment.get(name) else { return Ok(None) };
+            let number = text.trim().parse().ok().filter(|number| (1..=100).contains(number));
+            number
+                .map(Some)
+                .ok_or_else(|| Error::new(ErrorKind::Usage, format!("{text:?} is no number from 1 to 100")).with_path(name))
+        };
+        // The SDKs' variables: seconds one try may take, and how many tries there are.
+        let token_time = number("AWS_METADATA_SERVICE_TIMEOUT")?.map(|seconds| Duration::from_secs(seconds.into()));
+        let tries = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS")?;
+        Ok(Config {
+            forced,
+            permitted,
+            endpoint,
+            machine: Machine::new(files, self.environment.clone()),
+            machine_counts,
+            network,
+            timeout,
+            probe_timeout: self.probe_timeout.unwrap_or(DEFAULT_PROBE_TIMEOUT),
+            tries: tries.unwrap_or(crate::transport::retry::TRIES),
+            token_time: token_time.unwrap_or(Duration::from_secs(1)),
+            tokenless: !self.no_imdsv1,
+            patient: self.patient,
+        })
+    }
+}
+
+fn outcome(name: &str, origin: &str) -> Result<Outcome, Error> {
+    if name == "none" { Ok(Outcome::None) } else { cloud(name, origin).map(Outcome::Cloud) }
+}
+
+/// A cloud by its name, which has to be one that is known.
+fn cloud(name: &str, origin: &str) -> Result<CloudName, Error> {
+    if let Some(description) = crate::clouds::find(name) {
+        return Ok(crate::clouds::cloud_name(description));
+    }
+    let known = crate::clouds::CLOUDS.iter().map(|cloud| &*cloud.name);
+    let remedy = match imds_model::field::nearest(name, known) {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => "`imds clouds` lists them".to_owned(),
+    };
+    Err(Error::new(ErrorKind::Usage, format!("no cloud is called {name:?}")).with_path(origin).with_remedy(remedy))
+}
+
+/// A duration as people write it: `5s`, `500ms`, `1m 30s`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`], naming its origin; zero and more than a day are refused too.
+pub fn duration(text: &str, origin: &str) -> Result<Duration, Error> {
+    let invalid = |why: String| Error::new(ErrorKind::Usage, why).with_path(origin).with_remedy("write 5s, 500ms or 2m");
+    let time = humantime::parse_duration(text).map_err(|error| invalid(format!("{text:?} is no duration: {error}")))?;
+    if time.is_zero() || time > Duration::from_secs(86_400) {
+        return Err(invalid(format!("{text:?} isn't between 1ms and a day")));
+    }
+    Ok(time)
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::On => "on",
+            Self::Loopback => "loopback",
+            Self::Off => "off",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Config, Error> {
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::builder(environment).build()
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_used_is_named() {
+        for (name, value) in [
+            ("IMDS_FORCE_CLOUD", "awz"),
+            ("IMDS_URL", "127.0.0.1"),
+            ("IMDS_NETWORK", "of"),
+            ("IMDS_TIMEOUT", "5"),
+            ("IMDS_TIMEOUT", "0s"),
+            ("AWS_METADATA_SERVICE_TIMEOUT", "soon"),
+            ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "0"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(name)), "{error}");
+        }
+        assert!(with(&[("IMDS_SYSROOT", "/nonexistent/here")]).unwrap_err().message().contains("/nonexistent/here"));
+        assert_eq!(with(&[("IMDS_FORCE_CLOUD", "awz")]).unwrap_err().remedy(), Some("did you mean aws?"));
+    }
+
+    #[test]
+    fn an_option_precedes_its_variable() {
+        let environment: Environment = [("IMDS_FORCE_CLOUD".to_owned(), "gcp".to_owned())].into_iter().collect();
+        let config = Config::builder(environment.clone()).cloud("none", "--cloud").build().unwrap();
+        assert_eq!(config.forced, Some((Outcome::None, "--cloud".to_owned())));
+        let config = Config::builder(environment).build().unwrap();
+        assert_eq!(config.forced, Some((Outcome::Cloud(CloudName::GCP), "IMDS_FORCE_CLOUD".to_owned())));
+    }
+
+    #[test]
+    fn endpoints_come_from_the_variable_that_precedes() {
+        let of = |cloud: &str, variables: &[(&str, &str)]| {
+            let protocol = crate::clouds::find(cloud).and_then(|cloud| cloud.service.as_ref()).unwrap();
+            with(variables).unwrap().endpoint_of(protocol).map(|endpoint| {
+                endpoint.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            })
+        };
+        assert_eq!(of("aws", &[]).unwrap(), "169.254.169.254:80 [fd00:ec2::254]:80");
+        assert_eq!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")]).unwrap(), "[fd00:ec2::254]:80");
+        assert_eq!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1338/")]).unwrap(), "127.0.0.1:1338");
+        assert_eq!(of("gcp", &[("GCE_METADATA_HOST", "127.0.0.1:9")]).unwrap(), "127.0.0.1:9");
+        assert_eq!(of("gcp", &[("GCE_METADATA_HOST", "127.0.0.1:9"), ("IMDS_URL", "http://127.0.0.1:7")]).unwrap(), "127.0.0.1:7");
+        assert_eq!(of("azure", &[("GCE_METADATA_HOST", "127.0.0.1:9")]).unwrap(), "169.254.169.254:80");
+        assert!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v5")]).is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! Asking the services that are left as candidates, within one budget.
+//!
+//! One connection an address, and requests only once it stands. Each candidate's identifying document is asked for and
+//! held to that cloud's syntax: a host that answers 200 to everything is no cloud. A cloud that others imitate (AWS) is
+//! believed only when none of those others identified itself.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imds_model::{Error, ErrorKind, Evidence, EvidenceSource, Outcome, Strength};
+use tokio::task::JoinSet;
+
+use super::note;
+use crate::clouds::description::{Description, Format, Service as Protocol, Syntax};
+use crate::fetch::documents::{lookup, scalar};
+use crate::fetch::json;
+use crate::machine::Machine;
+use crate::service::{Permissions, Service};
+use crate::transport::{Deadline, Endpoint, Exchange, Failure, Network};
+
+/// A cloud that may be asked, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) description: &'static Description,
+    pub(crate) protocol: &'static Protocol,
+    /// One endpoint for each address that may serve it.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// What asking brought.
+#[derive(Debug)]
+pub(crate) struct Probed {
+    /// The services that identified themselves, with whether others imitate them.
+    pub(crate) identified: Vec<Arc<Service>>,
+    /// How many requests were sent.
+    pub(crate) requests: u32,
+}
+
+/// The endpoints at which a cloud is probed without any told: its IPv4 address, and its IPv6 address where the machine has
+/// a route for it.
+pub(crate) fn endpoints(protocol: &Protocol, machine: &Machine) -> Vec<Endpoint> {
+    let literal = |address: &str| address.parse().ok().map(|ip: IpAddr| Endpoint::literal(vec![ip], protocol.port));
+    let ipv6 = protocol.ipv6.as_deref().filter(|_| has_ipv6_route(machine));
+    protocol.ipv4.as_deref().into_iter().chain(ipv6).filter_map(literal).collect()
+}
+
+/// Whether the kernel has an IPv6 route beyond link-local and loopback: `/proc/net/ipv6_route` holds one that is up and
+/// isn't in `fe80::/10`, `ff00::/8` or for this machine itself.
+fn has_ipv6_route(machine: &Machine) -> bool {
+    const RTF_UP: u32 = 1;
+    const RTF_REJECT: u32 = 0x200;
+    let Ok(table) = machine.files().read("/proc/net/ipv6_route") else { return false };
+    String::from_utf8_lossy(&table).lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (Some(destination), Some(flags), Some(device)) = (columns.first(), columns.get(8), columns.get(9)) else {
+            return false;
+        };
+        let flags = u32::from_str_radix(flags, 16).unwrap_or(0);
+        flags & RTF_UP != 0
+            && flags & RTF_REJECT == 0
+            && *device != "lo"
+            && !destination.starts_with("fe8")
+            && !destination.starts_with("ff")
+    })
+}
+
+/// Asks every candidate at once. Ends as soon as the answer can't change, at the latest with the budget.
+pub(crate) async fn probe(
+    candidates: &[Candidate],
+    machine: &Machine,
+    network: Network,
+    permissions: Permissions,
+    budget: Duration,
+    evidence: &mut Vec<Evidence>,
+) -> Probed {
+    let deadline = Deadline::after(budget);
+    let mut exchanges: Vec<Arc<Exchange>> = Vec::new();
+    let mut running = JoinSet::new();
+    for endpoint in candidates.iter().flat_map(|candidate| &candidate.endpoints) {
+        if exchanges.iter().any(|exchange| exchange.endpoint() == endpoint) {
+            continue;
+        }
+        let exchange = Arc::new(Exchange::new(endpoint.clone(), network));
+        exchanges.push(Arc::clone(&exchange));
+        let here: Vec<Arc<Service>> = candidates
+            .iter()
+            .filter(|candidate| candidate.endpoints.contains(endpoint))
+            .map(|candidate| {
+                Service::new(candidate.description, candidate.protocol, Arc::clone(&exchange), permissions, machine.clone())
+            })
+            .collect();
+        running.spawn(ask_address(exchange, here, deadline));
+    }
+    let mut identified: Vec<Arc<Service>> = Vec::new();
+    let whole = tokio::time::timeout(budget + Duration::from_millis(50), async {
+        while let Some(ended) = running.join_next().await {
+            let Ok(findings) = ended else { continue };
+            for finding in findings {
+                identified.extend(report(finding, evidence));
+            }
+            // An address that stays silent can't take back what a service said of itself elsewhere.
+            if identified.iter().any(|service| !is_imitated(service)) {
+                break;
+            }
+        }
+    });
+    if whole.await.is_err() {
+        note(evidence, EvidenceSource::Probe, "the time for probing was over", None, Strength::Weak);
+    }
+    Probed { identified, requests: exchanges.iter().map(|exchange| exchange.requests()).sum() }
+}
+
+pub(crate) fn is_imitated(service: &Service) -> bool {
+    service.description().probe.as_ref().is_some_and(|probe| probe.imitated)
+}
+
+enum Finding {
+    /// The service identified itself.
+    Identified(Arc<Service>, String),
+    /// It didn't, and why.
+    Not(Arc<Service>, Error),
+    /// There is nobody at this address, and why.
+    Silent(String, Failure),
+}
+
+async fn ask_address(exchange: Arc<Exchange>, services: Vec<Arc<Service>>, deadline: Deadline) -> Vec<Finding> {
+    if let Err(failure) = exchange.connect(deadline).await {
+        return vec![Finding::Silent(exchange.endpoint().authority().to_owned(), failure)];
+    }
+    let mut running = JoinSet::new();
+    for service in services {
+        running.spawn(async move {
+            match identify(&service, deadline).await {
+                Ok(how) => Finding::Identified(service, how),
+                Err(error) => Finding::Not(service, error),
+            }
+        });
+    }
+    let mut findings = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        let Ok(finding) = ended else { continue };
+        let enough = matches!(&finding, Finding::Identified(service, _) if !is_imitated(service));
+        findings.push(finding);
+        if enough {
+            break;
+        }
+    }
+    findings
+}
+
+fn report(finding: Finding, evidence: &mut Vec<Evidence>) -> Option<Arc<Service>> {
+    let (detail, supports, strength, service) = match finding {
+        Finding::Identified(service, how) => {
+            let supports = Some(Outcome::Cloud(service.cloud().clone()));
+            (how, supports, Strength::Certain, Some(service))
+        }
+        Finding::Not(service, error) if service.is_recognised() => {
+            let server = service.description().service.as_ref().and_then(|protocol| protocol.server.as_deref());
+            let detail = format!("{error}; but the answer's Server header is {}", server.unwrap_or_default());
+            (detail, Some(Outcome::Cloud(service.cloud().clone())), Strength::Strong, None)
+        }
+        Finding::Not(_, error) => (error.to_string(), None, Strength::Weak, None),
+        Finding::Silent(authority, failure) => (format!("{authority}: {}", silence(&failure)), None, Strength::Weak, None),
+    };
+    // A strange AWS isn't certain before those who imitate it have been heard, which the caller settles.
+    let strength = match &service {
+        Some(service) if is_imitated(service) => Strength::Strong,
+        _ => strength,
+    };
+    note(evidence, EvidenceSource::Probe, detail, supports, strength);
+    service
+}
+
+fn silence(failure: &Failure) -> String {
+    match failure {
+        Failure::Forbidden(error) => error.message().to_owned(),
+        Failure::Locked(error) => format!("this machine's own rules forbid the connection ({error})"),
+        Failure::NotConnected(error) => format!("no connection ({error})"),
+        Failure::ConnectTimedOut(_) => "no connection in time".to_owned(),
+        Failure::Reset(_) | Failure::NoAnswer(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => "no answer".to_owned(),
+    }
+}
+
+/// Asks for the identifying document and holds it to its syntax. Says by what it was identified.
+pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<String, Error> {
+    let description = service.description();
+    let unreadable = || Error::new(ErrorKind::Internal, "this cloud can't be told by asking").with_cloud(service.cloud());
+    let probe = description.probe.as_ref().ok_or_else(unreadable)?;
+    let document = description.documents.get(&probe.document).ok_or_else(unreadable)?;
+    let answer = service.get(&document.path, document, deadline).await?;
+    let content = match document.format {
+        Format::Json => json::parse(&answer.body, &document.omit).ok(),
+        Format::Plain | Format::Tree => {
+            std::str::from_utf8(&answer.body).ok().map(|text| serde_json::Value::String(text.trim().to_owned()))
+        }
+    };
+    let content = content.ok_or_else(|| service.malformed(&document.path, "the answer isn't this cloud's"))?;
+    let mut proofs = Vec::new();
+    for (pointer, syntax) in probe.require.iter() {
+        let text = lookup(&content, pointer).first().and_then(|(value, _)| scalar(value));
+        let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("the value");
+        match text {
+            Some(text) if syntax.fits(&text) => proofs.push(format!("{name} is {}", syntax.describe())),
+            _ => {
+                let why = format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
+                return Err(service.malformed(&document.path, why));
+            }
+        }
+    }
+    Ok(format!("{}: {}: {}", service.cloud(), &*document.path, proofs.join(", ")))
+}
+
+impl Syntax {
+    fn fits(self, text: &str) -> bool {
+        let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit());
+        match self {
+            Self::Decimal => !text.is_empty() && text.len() <= 20 && text.chars().all(|c| c.is_ascii_digit()),
+            Self::Guid => {
+                let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+                lengths == [8, 4, 4, 4, 12] && text.split('-').all(hex)
+            }
+            Self::Ec2InstanceId => {
+                text.strip_prefix("i-").is_some_and(|digits| (8..=17).contains(&digits.len()) && hex(digits))
+            }
+            Self::Word => !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Decimal => "a number",
+            Self::Guid => "a GUID",
+            Self::Ec2InstanceId => "an EC2 instance id",
+            Self::Word => "a name",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Environment, MemoryFiles};
+
+    #[test]
+    fn identifying_values_are_held_to_their_syntax() {
+        for (syntax, text, fits) in [
+            (Syntax::Decimal, "7654321098765432109", true),
+            (Syntax::Decimal, "76543210987654321090000", false),
+            (Syntax::Decimal, "12a", false),
+            (Syntax::Guid, "c0ffee00-1234-4abc-8def-0123456789ab", true),
+            (Syntax::Guid, "c0ffee00-1234-4abc-8def-0123456789a", false),
+            (Syntax::Guid, "g0ffee00-1234-4abc-8def-0123456789ab", false),
+            (Syntax::Ec2InstanceId, "i-0fedcba9876543210", true),
+            (Syntax::Ec2InstanceId, "i-12345678", true),
+            (Syntax::Ec2InstanceId, "i-UNKNOWN", false),
+            (Syntax::Ec2InstanceId, "ins-12345678", false),
+            (Syntax::Word, "eu-west-1", true),
+            (Syntax::Word, "<html>", false),
+            (Syntax::Word, "", false),
+        ] {
+            assert_eq!(syntax.fits(text), fits, "{syntax:?} {text}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_route_is_one_that_leads_somewhere() {
+        let table = |lines: &str| {
+            let files = MemoryFiles::new().with("/proc/net/ipv6_route", lines);
+            has_ipv6_route(&Machine::new(Arc::new(files), Environment::default()))
+        };
+        let zeros = "0".repeat(32);
+        let line = |destination: &str, flags: &str, device: &str| {
+            format!("{destination} 40 {zeros} 00 {zeros} 00000100 00000001 00000000 {flags}     {device}\n")
+        };
+        assert!(table(&line(&zeros, "00450003", "eth0")));
+        assert!(!table(&line(&zeros, "00200200", "lo")));
+        assert!(!table(&line("fe800000000000000000000000000000", "00000001", "eth0")));
+        assert!(!table(&line("ff000000000000000000000000000000", "00000001", "eth0")));
+        assert!(table(&line("fd000ec2000000000000000000000000", "00000001", "eth0")));
+        assert!(!table("garbage\n\n"));
+        assert!(!has_ipv6_route(&Machine::new(Arc::new(MemoryFiles::new()), Environment::default())));
+    }
+}

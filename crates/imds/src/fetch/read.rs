@@ -1,0 +1,171 @@
+//! Requests: reads the documents of a plan, all of a stage at once.
+
+use std::sync::Arc;
+
+use hyper::header::CONTENT_TYPE;
+use imds_model::{Error, ErrorKind};
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+
+use super::{Documents, Plan, json};
+use crate::clouds::description::{Document, Format};
+use crate::service::Service;
+use crate::transport::{Answer, Deadline};
+
+/// More entries than any listing of tags or interfaces has; the rest of a larger one is an attack or a mistake.
+const ENTRY_LIMIT: usize = 1000;
+/// Longer than any single value that is asked for.
+const PLAIN_LIMIT: usize = 16 * 1024;
+
+/// Reads every document of the plan. What fails, fails alone.
+pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Deadline) -> Documents {
+    let description = service.description();
+    let mut running = JoinSet::new();
+    for name in &plan.documents {
+        let Some(document) = description.documents.get(name) else { continue };
+        let (service, name) = (Arc::clone(service), *name);
+        running.spawn(async move { (name, read(&service, document, deadline).await) });
+    }
+    let mut documents = Documents::new(description, service.cloud().clone());
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok((name, content)) => documents.insert(name, content),
+            Err(error) => tracing::error!(%error, "reading a document ended early"),
+        }
+    }
+    documents
+}
+
+async fn read(service: &Arc<Service>, document: &'static Document, deadline: Deadline) -> Result<Value, Error> {
+    let answer = service.get(&document.path, document, deadline).await.map_err(|error| {
+        match (&document.when_absent, error.is_absent()) {
+            (Some(remedy), true) => error.with_remedy(remedy.to_string()),
+            _ => error,
+        }
+    })?;
+    match document.format {
+        Format::Plain => plain(service, &document.path, &answer).map(Value::String),
+        Format::Json => json::parse(&answer.body, &document.omit)
+            .map_err(|error| service.malformed(&document.path, "the answer isn't the JSON that it should be").with_source(error)),
+        Format::Tree => tree(service, document, &plain(service, &document.path, &answer)?, deadline).await,
+    }
+}
+
+/// One value as text. What is no text of a metadata service (a web page, binary data) is refused here, before anyone
+/// could take it for a value.
+fn plain(service: &Service, path: &str, answer: &Answer) -> Result<String, Error> {
+    let html = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let text = std::str::from_utf8(&answer.body).map_err(|error| service.malformed(path, "the answer isn't text").with_source(error))?;
+    if html || text.trim_start().starts_with('<') {
+        return Err(service.malformed(path, "the answer is a web page, not a value"));
+    }
+    if text.len() > PLAIN_LIMIT || text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(service.malformed(path, "the answer is no plain value"));
+    }
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// A listing and what lies below its entries, as one object. A leaf that is absent is left out; any other failure fails
+/// the whole, because half a list of tags or interfaces looks like a whole one.
+async fn tree(
+    service: &Arc<Service>,
+    document: &'static Document,
+    listing: &str,
+    deadline: Deadline,
+) -> Result<Value, Error> {
+    let entries: Vec<&str> =
+        listing.lines().map(|line| line.trim().trim_end_matches('/')).filter(|entry| !entry.is_empty()).collect();
+    if entries.len() > ENTRY_LIMIT {
+        return Err(service.malformed(&document.path, format!("the listing has {} entries", entries.len())));
+    }
+    let mut running = JoinSet::new();
+    for entry in entries {
+        let leaves: Vec<Option<&'static str>> = match document.leaves.is_empty() {
+            true => vec![None],
+            false => document.leaves.iter().map(|leaf| Some(&**leaf)).collect(),
+        };
+        for leaf in leaves {
+            let (service, entry) = (Arc::clone(service), entry.to_owned());
+            running.spawn(async move {
+                let content = self::leaf(&service, document, &entry, leaf, deadline).await;
+                (entry, leaf, content)
+            });
+        }
+    }
+    let mut object = Map::new();
+    while let Some(ended) = running.join_next().await {
+        let (entry, leaf, content) =
+            ended.map_err(|error| Error::new(ErrorKind::Internal, "reading a value ended early").with_source(error))?;
+        match (leaf, content) {
+            (None, Ok(text)) => {
+                object.insert(entry, Value::String(text));
+            }
+            (Some(leaf), content) => {
+                let members = object.entry(entry).or_insert_with(|| Value::Object(Map::new()));
+                match (members, content) {
+                    (Value::Object(members), Ok(text)) => {
+                        members.insert(leaf.to_owned(), Value::String(text));
+                    }
+                    (_, Err(error)) if !error.is_absent() => return Err(error),
+                    _ => {}
+                }
+            }
+            (None, Err(error)) if error.is_absent() => {}
+            (None, Err(error)) => return Err(error),
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+async fn leaf(
+    service: &Arc<Service>,
+    document: &'static Document,
+    entry: &str,
+    leaf: Option<&str>,
+    deadline: Deadline,
+) -> Result<String, Error> {
+    let mut path = format!("{}{}", &*document.path, segment(entry));
+    if let Some(leaf) = leaf {
+        path = format!("{path}/{leaf}");
+    }
+    let answer = service.get(&path, document, deadline).await?;
+    plain(service, &path, &answer)
+}
+
+/// Percent-encodes what came from the service as one segment of a path, so that no tag key can lead elsewhere.
+pub(crate) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b':' | b'@' | b'=' | b'+' | b',' => {
+                encoded.push(byte.into());
+            }
+            // `.` alone or twice would mean another folder.
+            b'.' if text.trim_matches('.') != "" => encoded.push('.'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_segment_whatever_it_holds() {
+        for (key, encoded) in [
+            ("Name", "Name"),
+            ("aws:autoscaling:groupName", "aws:autoscaling:groupName"),
+            ("06:1a:2b:3c:4d:5e", "06:1a:2b:3c:4d:5e"),
+            ("team.cost:center", "team.cost:center"),
+            ("a=b,c@d+e", "a=b,c@d+e"),
+            ("a/b c", "a%2Fb%20c"),
+            ("..", "%2E%2E"),
+            ("?x#y%", "%3Fx%23y%25"),
+            ("ü\r\n", "%C3%BC%0D%0A"),
+        ] {
+            assert_eq!(segment(key), encoded);
+        }
+    }
+}

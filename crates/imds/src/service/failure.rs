@@ -1,0 +1,177 @@
+//! From statuses and failures to typed errors: what happened, where, and what helps.
+//!
+//! | status | kind |
+//! |---|---|
+//! | 401 | unauthorised |
+//! | 403 | disabled |
+//! | 404 | absent |
+//! | 410 | gone |
+//! | 429 | throttled |
+//! | 408, 5xx | the service's own error |
+//! | any other | malformed: not what this cloud's service says |
+
+use std::time::Duration;
+
+use imds_model::{Error, ErrorKind};
+
+use super::Service;
+use crate::transport::retry::Ending;
+use crate::transport::{Answer, Failure};
+
+/// Where `Retry-After` is longer than this, it is a date or nonsense.
+const LONGEST_RETRY_AFTER: u64 = 3600;
+
+/// How a failure ended, for the retry table.
+pub(crate) fn ending_of(failure: &Failure) -> Ending {
+    match failure {
+        Failure::NotConnected(_) | Failure::ConnectTimedOut(_) => Ending::NotConnected,
+        Failure::Reset(_) => Ending::Reset,
+        Failure::NoAnswer(_) => Ending::TimedOut,
+        Failure::Forbidden(_) | Failure::Locked(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => Ending::Hopeless,
+    }
+}
+
+/// How long the service wants to be left alone, where it says so in seconds.
+pub(crate) fn retry_after(answer: Option<&Answer>) -> Option<Duration> {
+    let seconds: u64 = answer?.header("retry-after")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(LONGEST_RETRY_AFTER)))
+}
+
+impl Service {
+    /// An error for a status that is no success.
+    pub(super) fn refusal(&self, path: &str, answer: &Answer) -> Error {
+        let status = answer.status.as_u16();
+        let disabled = self.protocol.when_disabled.as_deref();
+        let (kind, message, remedy) = match status {
+            401 => (
+                ErrorKind::Unauthorized,
+                "the service wants a token and accepts none that it gave (401)".to_owned(),
+                Some("another program may intercept the service; try again, or look at `imds detect --explain`"),
+            ),
+            403 => (ErrorKind::Disabled, "the service is switched off or forbids the request (403)".to_owned(), disabled),
+            404 => return self.absent(path, "the service has no such value (404)"),
+            410 => (
+                ErrorKind::Gone,
+                "the service is being updated (410)".to_owned(),
+                Some("it lasts 70 seconds at most; `imds wait` waits for it"),
+            ),
+            429 => {
+                let message = match retry_after(Some(answer)) {
+                    Some(time) => format!("too many requests (429); the service wants {}s of rest", time.as_secs()),
+                    None => "too many requests (429)".to_owned(),
+                };
+                (ErrorKind::Throttled, message, Some("ask less often, or through one process for the whole machine"))
+            }
+            408 | 500..=599 => (ErrorKind::ServerError, format!("the service failed ({status})"), Some("try again later")),
+            300..=399 => (
+                ErrorKind::Malformed,
+                format!("the answer is a redirect ({status}), which is never followed"),
+                Some("something else than the metadata service answers on its address"),
+            ),
+            _ => (
+                ErrorKind::Malformed,
+                format!("the service answered {status}, which it shouldn't"),
+                Some("is this another cloud's service, or an older version of it?"),
+            ),
+        };
+        let error = Error::new(kind, message).with_cloud(&self.cloud).with_path(path);
+        match remedy {
+            Some(remedy) => error.with_remedy(remedy),
+            None => error,
+        }
+    }
+
+    pub(super) fn absent(&self, path: &str, why: &str) -> Error {
+        Error::new(ErrorKind::Absent, why).with_cloud(&self.cloud).with_path(path)
+    }
+
+    /// An answer that isn't what this service says.
+    pub(crate) fn malformed(&self, path: &str, why: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Malformed, why)
+            .with_cloud(&self.cloud)
+            .with_path(path)
+            .with_remedy("something else than the metadata service may answer on its address")
+    }
+
+    /// Refuses an answer that lacks what every answer of this service carries.
+    pub(super) fn checked(&self, path: &str, answer: Answer) -> Result<Answer, Error> {
+        for (name, value) in self.protocol.reply_headers.iter() {
+            if answer.header(name) != Some(&**value) {
+                return Err(self.malformed(path, format!("the answer lacks the header {name}: {}", &**value)));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// An error for a request that got no answer.
+    pub(super) fn error_of(&self, path: &str, failure: Failure) -> Error {
+        let address = || self.exchange.endpoint().authority().to_owned();
+        let unreachable = self.protocol.when_unreachable.as_deref();
+        let seconds = |time: Duration| {
+            if time.is_zero() { "the deadline".to_owned() } else { format!("{}s", (time.as_millis() as f64) / 1000.0) }
+        };
+        let (kind, message, remedy, source): (_, _, _, Option<Box<dyn std::error::Error + Send + Sync>>) = match failure {
+            Failure::Forbidden(error) => return error.with_cloud(&self.cloud),
+            Failure::Locked(error) => (
+                ErrorKind::Locked,
+                format!("this machine's own rules forbid the connection to {} ({error})", address()),
+                Some("look for a prohibit route (`ip route get 169.254.169.254`), systemd-imdsd, a sandbox or SELinux"),
+                Some(error.into()),
+            ),
+            Failure::NotConnected(error) => {
+                (ErrorKind::Unreachable, format!("no connection to {} ({error})", address()), unreachable, Some(error.into()))
+            }
+            Failure::ConnectTimedOut(time) => {
+                (ErrorKind::Unreachable, format!("no connection to {} within {}", address(), seconds(time)), unreachable, None)
+            }
+            Failure::Reset(error) => (
+                ErrorKind::Unreachable,
+                "the connection was closed without an answer".to_owned(),
+                Some("try again; a proxy or a firewall in the path may close it"),
+                Some(error.into()),
+            ),
+            Failure::NoAnswer(time) => {
+                (ErrorKind::TimedOut, format!("no answer within {}", seconds(time)), Some("raise --timeout, or ask later"), None)
+            }
+            Failure::TooLarge(limit) => (
+                ErrorKind::TooLarge,
+                format!("the answer is larger than {} KiB", limit / 1024),
+                Some("something else than the metadata service may answer on its address"),
+                None,
+            ),
+            Failure::NotHttp(error) => (
+                ErrorKind::Malformed,
+                "the answer isn't HTTP".to_owned(),
+                Some("something else than the metadata service may answer on its address"),
+                Some(error),
+            ),
+        };
+        let mut error = Error::new(kind, message).with_cloud(&self.cloud);
+        if !path.is_empty() {
+            error = error.with_path(path);
+        }
+        if let Some(remedy) = remedy {
+            error = error.with_remedy(remedy.to_owned());
+        }
+        match source {
+            Some(source) => error.with_source(Cause(source)),
+            None => error,
+        }
+    }
+}
+
+/// A boxed cause as an error of its own.
+#[derive(Debug)]
+struct Cause(Box<dyn std::error::Error + Send + Sync>);
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,275 @@
+//! One cloud's service: its headers, tokens, versions and errors on top of the transport.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`token`] | session tokens: kept, renewed before expiry, one renewal for all |
+//! | [`version`] | versions in the query, negotiated once |
+//! | [`failure`] | from statuses and failures to typed errors |
+
+mod failure;
+mod token;
+mod version;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::header::{HeaderName, HeaderValue};
+use imds_model::{CloudName, Error, ErrorKind};
+
+use crate::clouds::description::{Description, Document, Service as Protocol};
+use crate::machine::Machine;
+use crate::transport::retry::{self, Again, Circumstances, Ending};
+use crate::transport::{Answer, Deadline, Exchange, Request};
+
+pub(crate) use failure::ending_of;
+use token::{Pass, Tokens};
+use version::Versions;
+
+/// A machine that started less than this ago may not be fully described yet.
+const YOUNG: Duration = Duration::from_secs(300);
+/// How often a request is made again after the service refused its token.
+const RENEWALS: u32 = 2;
+
+/// What a service may do, beyond its description.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Permissions {
+    /// Whether requests without a token may be tried (IMDSv1).
+    pub(crate) tokenless: bool,
+    /// How many tries a request has in all.
+    pub(crate) tries: u32,
+    /// How long a token may be waited for.
+    pub(crate) token_time: Duration,
+}
+
+/// A client of one cloud's metadata service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    description: &'static Description,
+    protocol: &'static Protocol,
+    cloud: CloudName,
+    exchange: Arc<Exchange>,
+    tokens: Tokens,
+    versions: Versions,
+    permissions: Permissions,
+    machine: Machine,
+    warnings: Mutex<Vec<String>>,
+    recognised: AtomicBool,
+}
+
+impl Service {
+    pub(crate) fn new(
+        description: &'static Description,
+        protocol: &'static Protocol,
+        exchange: Arc<Exchange>,
+        permissions: Permissions,
+        machine: Machine,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            description,
+            protocol,
+            cloud: crate::clouds::cloud_name(description),
+            exchange,
+            tokens: Tokens::default(),
+            versions: Versions::default(),
+            permissions,
+            machine,
+            warnings: Mutex::default(),
+            recognised: AtomicBool::new(false),
+        })
+    }
+
+    /// The same service over the same connections, with other permissions and a token of its own.
+    pub(crate) fn with_permissions(&self, permissions: Permissions) -> Arc<Self> {
+        let exchange = Arc::clone(&self.exchange);
+        Self::new(self.description, self.protocol, exchange, permissions, self.machine.clone())
+    }
+
+    /// How many requests were sent so far.
+    pub(crate) fn requests(&self) -> u32 {
+        self.exchange.requests()
+    }
+
+    /// The cloud.
+    pub(crate) fn cloud(&self) -> &CloudName {
+        &self.cloud
+    }
+
+    /// Its description.
+    pub(crate) fn description(&self) -> &'static Description {
+        self.description
+    }
+
+    /// Whether an answer, even a refusal, carried the `Server` header of this cloud.
+    pub(crate) fn is_recognised(&self) -> bool {
+        self.recognised.load(Ordering::Relaxed)
+    }
+
+    fn look_at_server(&self, answer: &Answer) {
+        if let Some(server) = &self.protocol.server
+            && answer.header("server").is_some_and(|sent| sent.starts_with(&**server))
+        {
+            self.recognised.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// How the service was spoken to: the token protocol or the negotiated version.
+    pub(crate) fn spoken(&self) -> Option<String> {
+        match (&self.protocol.token, &self.protocol.version) {
+            (Some(token), _) => self.tokens.spoken(token).map(str::to_owned),
+            (None, Some(version)) => Some(format!("{} {}", &*version.parameter, self.versions.current(version))),
+            (None, None) => None,
+        }
+    }
+
+    /// What the user should hear about the way the service was asked.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            tracing::warn!("{warning}");
+            warnings.push(warning);
+        }
+    }
+
+    /// Reads a document: `path` is the document's own or one below it.
+    ///
+    /// # Errors
+    /// As [`failure`] maps statuses and failures; [`ErrorKind::Absent`] also where the service's version is too old for
+    /// the document.
+    pub(crate) async fn get(&self, path: &str, document: &Document, deadline: Deadline) -> Result<Answer, Error> {
+        let circumstances = Circumstances {
+            gone_is_temporary: self.protocol.gone_is_temporary,
+            may_come_late: document.late && self.is_young(),
+        };
+        let mut negotiated = false;
+        loop {
+            let mut asked = path.to_owned();
+            let mut version = None;
+            if let Some(versions) = &self.protocol.version {
+                let current = self.versions.current(versions);
+                if document.since.as_ref().is_some_and(|since| **since > *current) {
+                    return Err(self.absent(path, &format!("this service is older than {}", document.since.as_deref().unwrap_or_default())));
+                }
+                asked = version::with_version(path, &versions.parameter, &current);
+                version = Some((versions, current));
+            }
+            let answer = self.ask(&asked, path, circumstances, deadline).await?;
+            match version {
+                Some((versions, current)) if answer.status.as_u16() == 400 && !negotiated => {
+                    negotiated = true;
+                    if !self.versions.negotiate(versions, &current, &answer.body) {
+                        return Err(self.refusal(path, &answer));
+                    }
+                }
+                _ if answer.status.is_success() => return self.checked(path, answer),
+                _ => return Err(self.refusal(path, &answer)),
+            }
+        }
+    }
+
+    /// Asks for any path as it is, with everything the cloud wants of a request; for `raw`.
+    pub(crate) async fn get_raw(&self, path: &str, deadline: Deadline) -> Result<Answer, Error> {
+        let circumstances = Circumstances { gone_is_temporary: self.protocol.gone_is_temporary, may_come_late: false };
+        let mut asked = path.to_owned();
+        if let Some(versions) = &self.protocol.version
+            && !version::has_version(path, &versions.parameter)
+        {
+            let current = self.versions.current(versions);
+            asked = version::with_version(path, &versions.parameter, &current);
+            let answer = self.ask(&asked, path, circumstances, deadline).await?;
+            if answer.status.as_u16() != 400 || !self.versions.negotiate(versions, &current, &answer.body) {
+                return self.successful(path, answer);
+            }
+            asked = version::with_version(path, &versions.parameter, &self.versions.current(versions));
+        }
+        let answer = self.ask(&asked, path, circumstances, deadline).await?;
+        self.successful(path, answer)
+    }
+
+    fn successful(&self, path: &str, answer: Answer) -> Result<Answer, Error> {
+        if answer.status.is_success() { self.checked(path, answer) } else { Err(self.refusal(path, &answer)) }
+    }
+
+    /// Asks until there is an answer that won't change by asking again. `path` is what messages show.
+    async fn ask(&self, asked: &str, path: &str, circumstances: Circumstances, deadline: Deadline) -> Result<Answer, Error> {
+        let mut deadline = deadline;
+        let mut tries = 0;
+        let mut renewals = 0;
+        loop {
+            let pass = self.pass(deadline).await?;
+            let mut request = Request::get(asked);
+            request.headers = self.headers(&pass)?;
+            let outcome = self.exchange.send(&request, deadline).await;
+            if let Ok(answer) = &outcome {
+                self.look_at_server(answer);
+            }
+            if let Ok(answer) = &outcome
+                && answer.status.as_u16() == 401
+            {
+                match &pass {
+                    Pass::Token { generation, .. } if renewals < RENEWALS => {
+                        tracing::debug!(path, "the token was refused; getting another");
+                        renewals += 1;
+                        self.tokens.drop_token(*generation).await;
+                        continue;
+                    }
+                    Pass::Without { why } => return Err(why.clone()),
+                    Pass::Token { .. } | Pass::None => {}
+                }
+            }
+            tries += 1;
+            let ending = match &outcome {
+                Ok(answer) => Ending::Status(answer.status.as_u16()),
+                Err(failure) => ending_of(failure),
+            };
+            match retry::again(ending, circumstances) {
+                Again::Yes if tries < self.permissions.tries => {}
+                Again::UntilDeadline => deadline = deadline.when_gone(),
+                Again::Yes | Again::No => return outcome.map_err(|failure| self.error_of(path, failure)),
+            }
+            let pause = failure::retry_after(outcome.as_ref().ok())
+                .unwrap_or_else(|| retry::pause(tries, fastrand::f64()));
+            if pause >= deadline.left() {
+                return outcome.map_err(|failure| self.error_of(path, failure));
+            }
+            tracing::debug!(path, ?ending, ?pause, "trying again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn headers(&self, pass: &Pass) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        let mut headers = Vec::new();
+        for (name, value) in self.protocol.headers.iter() {
+            headers.push((self.header_name(name)?, self.header_value(value)?));
+        }
+        if let (Pass::Token { token, .. }, Some(protocol)) = (pass, &self.protocol.token) {
+            let mut value = self.header_value(token.reveal())?;
+            value.set_sensitive(true);
+            headers.push((self.header_name(&protocol.header)?, value));
+        }
+        Ok(headers)
+    }
+
+    fn header_name(&self, name: &str) -> Result<HeaderName, Error> {
+        name.parse().map_err(|error: hyper::header::InvalidHeaderName| {
+            Error::new(ErrorKind::Usage, format!("{name:?} is no header name")).with_cloud(&self.cloud).with_source(error)
+        })
+    }
+
+    /// The value itself isn't told: it may be a token.
+    fn header_value(&self, value: &str) -> Result<HeaderValue, Error> {
+        value.parse().map_err(|_| Error::new(ErrorKind::Malformed, "a header's value can't be sent").with_cloud(&self.cloud))
+    }
+
+    fn is_young(&self) -> bool {
+        let uptime = self.machine.files().read("/proc/uptime").ok();
+        let seconds = uptime
+            .and_then(|content| String::from_utf8(content).ok())
+            .and_then(|content| content.split_whitespace().next()?.parse::<f64>().ok());
+        seconds.is_some_and(|seconds| seconds < YOUNG.as_secs_f64())
+    }
+}

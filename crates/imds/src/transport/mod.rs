@@ -1,0 +1,26 @@
+//! The link-local HTTP client: plain HTTP/1.1 to one service, inside the caller's deadline.
+//!
+//! It knows no proxy, no redirect and no cookie, and connects to nothing but the addresses that it was made with.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`endpoint`] | base URLs and addresses |
+//! | [`policy`] | `IMDS_NETWORK`: which addresses may be connected to at all |
+//! | [`connect`] | one connection, IPv4 and IPv6 raced |
+//! | [`exchange`] | requests over at most eight kept connections |
+//! | [`retry`] | the retry table and the back-off |
+//! | [`deadline`] | the time that is left |
+//! | [`secret`] | text that is never printed |
+
+pub(crate) mod connect;
+pub(crate) mod deadline;
+pub(crate) mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod policy;
+pub(crate) mod retry;
+pub(crate) mod secret;
+
+pub(crate) use deadline::Deadline;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use exchange::{Answer, Exchange, Failure, Request};
+pub use policy::Network;
