@@ -18,7 +18,8 @@ fn main() -> Result<(), Failure> {
     println!("cargo::rerun-if-changed=clouds");
     println!("cargo::rerun-if-changed=not-clouds.toml");
 
-    let mut files: Vec<PathBuf> = fs::read_dir("clouds")?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?;
+    let mut files: Vec<PathBuf> =
+        fs::read_dir("clouds")?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
 
@@ -26,7 +27,9 @@ fn main() -> Result<(), Failure> {
     for file in &files {
         let cloud: Description = parse(file)?;
         if file.file_stem().is_none_or(|stem| *stem != *cloud.name) {
-            return Err(format!("{}: it describes {:?}; name the file so", file.display(), &*cloud.name).into());
+            return Err(
+                format!("{}: it describes {:?}; name the file so", file.display(), &*cloud.name).into()
+            );
         }
         check(file, &cloud)?;
         // The compact form on purpose: it is Rust source, see `description`.

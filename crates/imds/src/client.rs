@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use imds_model::{
-    CloudName, Confidence, Error, ErrorKind, Evidence, EvidenceSource, Field, Metadata, Outcome, Reading, Source,
-    Strength, Value, Verdict,
+    CloudName, Confidence, Error, ErrorKind, Evidence, EvidenceSource, Field, Metadata, Outcome, Reading,
+    Source, Strength, Value, Verdict,
 };
 
 use crate::clouds::description::Description;
@@ -111,10 +111,20 @@ impl Client {
     }
 
     /// Asks the services that are left; `before` is what evidence alone says.
-    async fn probe(&self, before: (Outcome, Confidence), evidence: &mut Vec<Evidence>) -> (Outcome, Confidence, u32) {
+    async fn probe(
+        &self,
+        before: (Outcome, Confidence),
+        evidence: &mut Vec<Evidence>,
+    ) -> (Outcome, Confidence, u32) {
         let config = self.config();
         if config.network == Network::Off {
-            note(evidence, EvidenceSource::Probe, "nobody was asked: the network may not be used", None, Strength::Weak);
+            note(
+                evidence,
+                EvidenceSource::Probe,
+                "nobody was asked: the network may not be used",
+                None,
+                Strength::Weak,
+            );
             return (before.0, before.1, 0);
         }
         let suspect = before.0.cloud();
@@ -127,7 +137,8 @@ impl Client {
             return (before.0, before.1, 0);
         }
         let budget = config.probe_timeout;
-        let permissions = |token_time| Permissions { tokenless: config.tokenless, tries: config.tries, token_time };
+        let permissions =
+            |token_time| Permissions { tokenless: config.tokenless, tries: config.tries, token_time };
         // A token that never comes (hop limit) has to leave time for a request without one.
         let permissions = permissions(config.token_time.min(budget.mul_f64(0.4)));
         let probed =
@@ -141,7 +152,8 @@ impl Client {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(service.cloud().clone(), self.service_like(service));
-                let contradicted = native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
+                let contradicted =
+                    native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
                 let confidence = if contradicted { Confidence::Likely } else { Confidence::Certain };
                 (Outcome::Cloud(service.cloud().clone()), confidence)
             }
@@ -168,7 +180,11 @@ impl Client {
     }
 
     /// A cloud as a candidate for probing; nothing where it can't or may not be asked.
-    fn candidate(&self, cloud: &'static Description, evidence: &mut Vec<Evidence>) -> Option<probe::Candidate> {
+    fn candidate(
+        &self,
+        cloud: &'static Description,
+        evidence: &mut Vec<Evidence>,
+    ) -> Option<probe::Candidate> {
         let config = self.config();
         let protocol = cloud.service.as_ref()?;
         cloud.probe.as_ref()?;
@@ -197,7 +213,9 @@ impl Client {
     pub async fn verify(&self) -> (Verdict, Result<(), Error>) {
         let mut verdict = self.detect().await;
         let Some(cloud) = verdict.cloud().cloned() else { return (verdict, Ok(())) };
-        let probed = |piece: &Evidence| piece.source == EvidenceSource::Probe && piece.supports == Some(verdict.outcome.clone());
+        let probed = |piece: &Evidence| {
+            piece.source == EvidenceSource::Probe && piece.supports == Some(verdict.outcome.clone())
+        };
         if verdict.evidence.iter().any(probed) {
             return (verdict, Ok(()));
         }
@@ -234,9 +252,12 @@ impl Client {
         let description = clouds::find(cloud.as_str()).ok_or_else(unreadable)?;
         let protocol = description.service.as_ref().ok_or_else(unreadable)?;
         if let Some(variable) = config.disabled_by(protocol) {
-            return Err(Error::new(ErrorKind::Disabled, format!("{variable} is true, so the service isn't asked"))
-                .with_cloud(cloud)
-                .with_remedy(format!("unset {variable}")));
+            return Err(Error::new(
+                ErrorKind::Disabled,
+                format!("{variable} is true, so the service isn't asked"),
+            )
+            .with_cloud(cloud)
+            .with_remedy(format!("unset {variable}")));
         }
         if config.network == Network::Off {
             return Err(Error::new(ErrorKind::NetworkForbidden, "the network may not be used")
@@ -259,10 +280,13 @@ impl Client {
         let verdict = self.detect().await;
         match &verdict.outcome {
             Outcome::Cloud(cloud) => Ok((cloud.clone(), verdict)),
-            Outcome::None => Err(Error::new(ErrorKind::NoCloud, "this machine is in no cloud")
-                .with_remedy("if it is, name the cloud with --cloud; `imds detect --explain` shows the reasons")),
-            Outcome::Unknown => Err(Error::new(ErrorKind::Unknown, "whether this machine is in a cloud can't be said")
-                .with_remedy("name the cloud with --cloud, or look at `imds detect --explain`")),
+            Outcome::None => Err(Error::new(ErrorKind::NoCloud, "this machine is in no cloud").with_remedy(
+                "if it is, name the cloud with --cloud; `imds detect --explain` shows the reasons",
+            )),
+            Outcome::Unknown => {
+                Err(Error::new(ErrorKind::Unknown, "whether this machine is in a cloud can't be said")
+                    .with_remedy("name the cloud with --cloud, or look at `imds detect --explain`"))
+            }
         }
     }
 
@@ -312,10 +336,12 @@ impl Client {
         for warning in service.warnings() {
             metadata.warn(warning);
         }
-        if let Some(Reading::Known { value: Value::Disks(disks), source, .. }) = metadata.reading(Field::Disks)
+        if let Some(Reading::Known { value: Value::Disks(disks), source, .. }) =
+            metadata.reading(Field::Disks)
             && self.config().machine_counts
         {
-            let joined = volume::join_local_devices(self.config().machine.files(), service.cloud(), disks.clone());
+            let joined =
+                volume::join_local_devices(self.config().machine.files(), service.cloud(), disks.clone());
             let reading = Reading::known(Value::Disks(joined), source.clone());
             metadata.set(Field::Disks, reading);
         }
@@ -323,7 +349,9 @@ impl Client {
 
     /// What firmware knows stands in for what the service couldn't be asked for.
     fn fill_from_firmware(&self, cloud: &CloudName, metadata: &mut Metadata) {
-        let Some(description) = clouds::find(cloud.as_str()).filter(|_| self.config().machine_counts) else { return };
+        let Some(description) = clouds::find(cloud.as_str()).filter(|_| self.config().machine_counts) else {
+            return;
+        };
         let firmware = Firmware::of(self.config().machine.files());
         if !firmware.names(description) {
             return;
@@ -356,7 +384,10 @@ impl Client {
             }
         }
         let derived = |platform: &str| {
-            Reading::known(Value::Text(platform.to_owned()), Source::Derived(vec![Field::Cloud, Field::ClusterName]))
+            Reading::known(
+                Value::Text(platform.to_owned()),
+                Source::Derived(vec![Field::Cloud, Field::ClusterName]),
+            )
         };
         match (metadata.reading(Field::ClusterName), &description.cluster_platform) {
             (Some(Reading::Known { .. }), Some(platform)) => derived(platform),
@@ -386,7 +417,9 @@ impl Client {
         }
         let answer = service.get_raw(&path.to_request(), self.deadline()).await?;
         match ruling {
-            Ruling::Without(members) => path.redact(&answer.body, &members).map_err(|error| error.with_cloud(&cloud)),
+            Ruling::Without(members) => {
+                path.redact(&answer.body, &members).map_err(|error| error.with_cloud(&cloud))
+            }
             Ruling::Open | Ruling::Secret => Ok(answer.body.to_vec()),
         }
     }

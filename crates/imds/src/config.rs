@@ -77,7 +77,8 @@ impl Config {
         if let Some(endpoint) = self.told_endpoint(protocol)? {
             return Ok(endpoint);
         }
-        let addresses = [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok());
+        let addresses =
+            [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok());
         let mut addresses: Vec<std::net::IpAddr> = addresses.collect();
         // The SDKs' setting for machines that have only one of both.
         if let Some(mode) = self.environment().get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
@@ -218,21 +219,27 @@ impl ConfigBuilder {
             None => None,
         };
         let permitted = match self.clouds {
-            Some((names, origin)) => Some(names.iter().map(|name| cloud(name, &origin)).collect::<Result<_, _>>()?),
+            Some((names, origin)) => {
+                Some(names.iter().map(|name| cloud(name, &origin)).collect::<Result<_, _>>()?)
+            }
             None => None,
         };
         let endpoint = match self.endpoint.clone().or_else(|| set("IMDS_URL")) {
             Some((url, origin)) => Some(Endpoint::parse(&url, &origin)?),
             None => None,
         };
-        let sysroot = self.sysroot.clone().or_else(|| self.environment.get("IMDS_SYSROOT").map(str::to_owned));
+        let sysroot =
+            self.sysroot.clone().or_else(|| self.environment.get("IMDS_SYSROOT").map(str::to_owned));
         let machine_counts = endpoint.is_none() || sysroot.is_some() || self.files.is_some();
         let files = match (self.files, sysroot) {
             (Some(files), _) => files,
             (None, Some(directory)) => {
                 if !std::path::Path::new(&directory).is_dir() {
-                    return Err(Error::new(ErrorKind::Usage, format!("the sysroot {directory:?} is no directory"))
-                        .with_remedy("give --sysroot or IMDS_SYSROOT the directory that holds sys, proc, …"));
+                    return Err(Error::new(
+                        ErrorKind::Usage,
+                        format!("the sysroot {directory:?} is no directory"),
+                    )
+                    .with_remedy("give --sysroot or IMDS_SYSROOT the directory that holds sys, proc, …"));
                 }
                 Arc::new(Sysroot::new(directory))
             }
@@ -251,12 +258,13 @@ impl ConfigBuilder {
         let number = |name: &str| -> Result<Option<u32>, Error> {
             let Some(text) = self.environment.get(name) else { return Ok(None) };
             let number = text.trim().parse().ok().filter(|number| (1..=100).contains(number));
-            number
-                .map(Some)
-                .ok_or_else(|| Error::new(ErrorKind::Usage, format!("{text:?} is no number from 1 to 100")).with_path(name))
+            number.map(Some).ok_or_else(|| {
+                Error::new(ErrorKind::Usage, format!("{text:?} is no number from 1 to 100")).with_path(name)
+            })
         };
         // The SDKs' variables: seconds one try may take, and how many tries there are.
-        let token_time = number("AWS_METADATA_SERVICE_TIMEOUT")?.map(|seconds| Duration::from_secs(seconds.into()));
+        let token_time =
+            number("AWS_METADATA_SERVICE_TIMEOUT")?.map(|seconds| Duration::from_secs(seconds.into()));
         let tries = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS")?;
         Ok(Config {
             forced,
@@ -289,7 +297,9 @@ fn cloud(name: &str, origin: &str) -> Result<CloudName, Error> {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "`imds clouds` lists them".to_owned(),
     };
-    Err(Error::new(ErrorKind::Usage, format!("no cloud is called {name:?}")).with_path(origin).with_remedy(remedy))
+    Err(Error::new(ErrorKind::Usage, format!("no cloud is called {name:?}"))
+        .with_path(origin)
+        .with_remedy(remedy))
 }
 
 /// A duration as people write it: `5s`, `500ms`, `1m 30s`.
@@ -297,8 +307,11 @@ fn cloud(name: &str, origin: &str) -> Result<CloudName, Error> {
 /// # Errors
 /// [`ErrorKind::Usage`], naming its origin; zero and more than a day are refused too.
 pub fn duration(text: &str, origin: &str) -> Result<Duration, Error> {
-    let invalid = |why: String| Error::new(ErrorKind::Usage, why).with_path(origin).with_remedy("write 5s, 500ms or 2m");
-    let time = humantime::parse_duration(text).map_err(|error| invalid(format!("{text:?} is no duration: {error}")))?;
+    let invalid = |why: String| {
+        Error::new(ErrorKind::Usage, why).with_path(origin).with_remedy("write 5s, 500ms or 2m")
+    };
+    let time = humantime::parse_duration(text)
+        .map_err(|error| invalid(format!("{text:?} is no duration: {error}")))?;
     if time.is_zero() || time > Duration::from_secs(86_400) {
         return Err(invalid(format!("{text:?} isn't between 1ms and a day")));
     }
@@ -320,7 +333,8 @@ mod tests {
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<Config, Error> {
-        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Config::builder(environment).build()
     }
 
@@ -338,13 +352,19 @@ mod tests {
             let error = with(&[(name, value)]).unwrap_err();
             assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some(name)), "{error}");
         }
-        assert!(with(&[("IMDS_SYSROOT", "/nonexistent/here")]).unwrap_err().message().contains("/nonexistent/here"));
+        assert!(
+            with(&[("IMDS_SYSROOT", "/nonexistent/here")])
+                .unwrap_err()
+                .message()
+                .contains("/nonexistent/here")
+        );
         assert_eq!(with(&[("IMDS_FORCE_CLOUD", "awz")]).unwrap_err().remedy(), Some("did you mean aws?"));
     }
 
     #[test]
     fn an_option_precedes_its_variable() {
-        let environment: Environment = [("IMDS_FORCE_CLOUD".to_owned(), "gcp".to_owned())].into_iter().collect();
+        let environment: Environment =
+            [("IMDS_FORCE_CLOUD".to_owned(), "gcp".to_owned())].into_iter().collect();
         let config = Config::builder(environment.clone()).cloud("none", "--cloud").build().unwrap();
         assert_eq!(config.forced, Some((Outcome::None, "--cloud".to_owned())));
         let config = Config::builder(environment).build().unwrap();
@@ -360,10 +380,19 @@ mod tests {
             })
         };
         assert_eq!(of("aws", &[]).unwrap(), "169.254.169.254:80 [fd00:ec2::254]:80");
-        assert_eq!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")]).unwrap(), "[fd00:ec2::254]:80");
-        assert_eq!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1338/")]).unwrap(), "127.0.0.1:1338");
+        assert_eq!(
+            of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")]).unwrap(),
+            "[fd00:ec2::254]:80"
+        );
+        assert_eq!(
+            of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1338/")]).unwrap(),
+            "127.0.0.1:1338"
+        );
         assert_eq!(of("gcp", &[("GCE_METADATA_HOST", "127.0.0.1:9")]).unwrap(), "127.0.0.1:9");
-        assert_eq!(of("gcp", &[("GCE_METADATA_HOST", "127.0.0.1:9"), ("IMDS_URL", "http://127.0.0.1:7")]).unwrap(), "127.0.0.1:7");
+        assert_eq!(
+            of("gcp", &[("GCE_METADATA_HOST", "127.0.0.1:9"), ("IMDS_URL", "http://127.0.0.1:7")]).unwrap(),
+            "127.0.0.1:7"
+        );
         assert_eq!(of("azure", &[("GCE_METADATA_HOST", "127.0.0.1:9")]).unwrap(), "169.254.169.254:80");
         assert!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v5")]).is_err());
     }

@@ -157,7 +157,9 @@ impl Environment {
     /// The variables of this process, as they are now. Values that aren't UTF-8 are left out.
     #[must_use]
     pub fn of_this_process() -> Self {
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
     }
 
     /// The value of a variable; an empty one counts as not set.

@@ -37,7 +37,8 @@ impl Path {
     /// [`ErrorKind::Usage`] for what can't be a path of a metadata service.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let invalid = |why: &str| {
-            Error::new(ErrorKind::Usage, format!("{text:?} {why}")).with_remedy("give a path such as /latest/meta-data/instance-id")
+            Error::new(ErrorKind::Usage, format!("{text:?} {why}"))
+                .with_remedy("give a path such as /latest/meta-data/instance-id")
         };
         if text.contains("://") {
             return Err(invalid("is a URL; give only its path"));
@@ -54,7 +55,9 @@ impl Path {
             return Err(invalid("doesn't start with a slash"));
         }
         let readable = |text: &str| !text.chars().any(char::is_control);
-        if !readable(&decoded) || query.as_deref().is_some_and(|query| !readable(query) || query.contains([' ', '#'])) {
+        if !readable(&decoded)
+            || query.as_deref().is_some_and(|query| !readable(query) || query.contains([' ', '#']))
+        {
             return Err(invalid("holds characters that no path has"));
         }
         let mut segments: Vec<String> = Vec::new();
@@ -121,7 +124,8 @@ impl Path {
             };
             return Ok(shown);
         }
-        let query = decoded(self.query.as_deref().unwrap_or_default()).unwrap_or_default().to_ascii_lowercase();
+        let query =
+            decoded(self.query.as_deref().unwrap_or_default()).unwrap_or_default().to_ascii_lowercase();
         let text = std::str::from_utf8(body).map_err(|_| refusal())?;
         let whole_tree = query.contains("recursive") || text.trim_start().starts_with(['{', '[']);
         if whole_tree { Err(refusal()) } else { Ok(body.to_vec()) }
@@ -157,7 +161,8 @@ fn matches(pattern: &[&str], segments: &[String]) -> bool {
     match (pattern.split_first(), segments.split_first()) {
         (None, None) => true,
         (Some((&"**", rest)), _) => {
-            matches(rest, segments) || segments.split_first().is_some_and(|(_, below)| matches(pattern, below))
+            matches(rest, segments)
+                || segments.split_first().is_some_and(|(_, below)| matches(pattern, below))
         }
         (Some((part, rest)), Some((segment, below))) => {
             (*part == "*" || part.to_lowercase() == segment.to_lowercase()) && matches(rest, below)
@@ -240,7 +245,10 @@ mod tests {
     #[test]
     fn what_was_judged_is_what_is_sent() {
         for (given, sent) in [
-            ("/latest//meta-data/../meta-data/./tags/instance/a%2520b", "/latest/meta-data/tags/instance/a%20b"),
+            (
+                "/latest//meta-data/../meta-data/./tags/instance/a%2520b",
+                "/latest/meta-data/tags/instance/a%20b",
+            ),
             ("/latest/meta-data/tags/instance/Name/", "/latest/meta-data/tags/instance/Name/"),
             ("/../../..", "/"),
             ("/a?b=c&d=%20e", "/a?b=c&d=%20e"),
@@ -252,7 +260,19 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["", "latest", "http://169.254.169.254/latest", "/a#b", "/%zz", "/%", "/%ff", "/a\r\nX: y", "/a%0d%0a", "/a%00", "/a?b c"] {
+        for text in [
+            "",
+            "latest",
+            "http://169.254.169.254/latest",
+            "/a#b",
+            "/%zz",
+            "/%",
+            "/%ff",
+            "/a\r\nX: y",
+            "/a%0d%0a",
+            "/a%00",
+            "/a?b c",
+        ] {
             assert_eq!(Path::parse(text).unwrap_err().kind(), ErrorKind::Usage, "{text:?}");
         }
     }
@@ -266,6 +286,9 @@ mod tests {
         assert_eq!(path.redact(b"7654321098765432109", &["attributes"]).unwrap(), b"7654321098765432109");
         assert!(path.redact(b"{\"userData\": truncated", &["userData"]).is_err());
         let text = Path::parse("/computeMetadata/v1/instance/?r%65cursive=true&alt=text").unwrap();
-        assert_eq!(text.redact(b"attributes/startup-script s3cret", &["attributes"]).unwrap_err().kind(), ErrorKind::Secret);
+        assert_eq!(
+            text.redact(b"attributes/startup-script s3cret", &["attributes"]).unwrap_err().kind(),
+            ErrorKind::Secret
+        );
     }
 }

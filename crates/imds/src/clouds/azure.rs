@@ -17,16 +17,20 @@ fn texts(item: &Json, pointer: &str, canonical: fn(&str) -> Option<String>) -> V
     lookup(item, pointer).into_iter().filter_map(|(value, _)| canonical(&scalar(value)?)).collect()
 }
 
-/// The image's ARM id, else `publisher:offer:sku:version` as the marketplace and the command line spell it. Before
-/// 2019-06-01 there is no storage profile, and the parts stand beside it.
+/// The image's ARM id, else `publisher:offer:sku:version` as the marketplace and the command line spell it. The parts
+/// beside the storage profile name the exact version; its own image reference may say no more than `latest`.
 pub(super) fn image(documents: &Documents) -> Result<Option<Extracted>, Error> {
+    const REFERENCE: &str = "/compute/storageProfile/imageReference";
     let content = documents.content("instance")?;
-    for at in ["/compute/storageProfile/imageReference", "/compute"] {
-        let id = text(content, &format!("{at}/id"));
+    let found = |image, at| Ok(Some(Extracted::new(Value::Text(image), documents.source("instance", at))));
+    if let Some(id) = text(content, &format!("{REFERENCE}/id")) {
+        return found(id, &format!("{REFERENCE}/id"));
+    }
+    for at in ["/compute", REFERENCE] {
         let part = |name: &str| text(content, &format!("{at}/{name}"));
         let parts = || Some([part("publisher")?, part("offer")?, part("sku")?, part("version")?].join(":"));
-        if let Some(image) = id.filter(|_| at != "/compute").or_else(parts) {
-            return Ok(Some(Extracted::new(Value::Text(image), documents.source("instance", at))));
+        if let Some(image) = parts() {
+            return found(image, at);
         }
     }
     Ok(None)
@@ -97,8 +101,10 @@ pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
     let content = documents.content("instance")?;
     let at = "/compute/storageProfile";
     let system = lookup(content, &format!("{at}/osDisk")).into_iter().map(|(item, _)| disk(item, true));
-    let mut data: Vec<Disk> =
-        lookup(content, &format!("{at}/dataDisks/*")).into_iter().map(|(item, _)| disk(item, false)).collect();
+    let mut data: Vec<Disk> = lookup(content, &format!("{at}/dataDisks/*"))
+        .into_iter()
+        .map(|(item, _)| disk(item, false))
+        .collect();
     data.sort_by_key(|disk| disk.lun);
     let disks: Vec<Disk> = system.chain(data).collect();
     Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), documents.source("instance", at))))

@@ -15,7 +15,7 @@ pub(crate) mod transform;
 use description::Description;
 use imds_model::CloudName;
 
-#[expect(clippy::all, clippy::wildcard_imports, unused_imports, reason = "printed by build.rs")]
+#[expect(clippy::all, clippy::wildcard_imports, reason = "printed by build.rs")]
 mod table {
     use std::borrow::Cow;
 

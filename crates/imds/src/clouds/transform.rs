@@ -24,7 +24,8 @@ pub(crate) fn mac(text: &str) -> Option<String> {
     if digits.len() != 12 || !digits.iter().all(char::is_ascii_hexdigit) {
         return None;
     }
-    let pairs: Vec<String> = digits.chunks(2).map(|pair| pair.iter().collect::<String>().to_ascii_lowercase()).collect();
+    let pairs: Vec<String> =
+        digits.chunks(2).map(|pair| pair.iter().collect::<String>().to_ascii_lowercase()).collect();
     Some(pairs.join(":"))
 }
 
@@ -78,7 +79,10 @@ mod tests {
         for text in ["", "000D3A1B2C", "000D3A1B2C3G", "éééééé"] {
             assert_eq!(mac(text), None);
         }
-        assert_eq!(ipv6("2001:0DB8:0003:00D0:0000:0000:0ABC:1001").as_deref(), Some("2001:db8:3:d0::abc:1001"));
+        assert_eq!(
+            ipv6("2001:0DB8:0003:00D0:0000:0000:0ABC:1001").as_deref(),
+            Some("2001:db8:3:d0::abc:1001")
+        );
         assert_eq!(ipv6("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
         assert_eq!(ipv6("2001:db8::/96").as_deref(), Some("2001:db8::"));
         assert_eq!(ipv4("10.0.0.1/20").as_deref(), Some("10.0.0.1"));

@@ -71,7 +71,9 @@ impl<'a> Firmware<'a> {
     fn holds(&self, key: &str, pattern: &Pattern) -> bool {
         match key {
             "exists" => matches!(pattern, Pattern::Exact(path) if self.files.exists(path)),
-            "cmdline" => self.value(key).is_some_and(|line| line.split_whitespace().any(|word| pattern.matches(word))),
+            "cmdline" => {
+                self.value(key).is_some_and(|line| line.split_whitespace().any(|word| pattern.matches(word)))
+            }
             _ => self.value(key).is_some_and(|value| pattern.matches(&value)),
         }
     }
@@ -89,7 +91,9 @@ impl<'a> Firmware<'a> {
     fn seen(&self, row: &FirmwareRow) -> String {
         let conditions = row.when.iter().map(|(key, pattern)| match (key, pattern) {
             ("exists", Pattern::Exact(path)) => format!("{path} exists"),
-            ("cmdline", Pattern::Exact(word)) => format!("the kernel command line has {word:?}", word = &**word),
+            ("cmdline", Pattern::Exact(word)) => {
+                format!("the kernel command line has {word:?}", word = &**word)
+            }
             _ => format!("{key} is {:?}", self.value(key).unwrap_or_default()),
         });
         conditions.collect::<Vec<_>>().join(" and ")
@@ -185,7 +189,9 @@ mod tests {
         ] {
             assert_eq!(meaningful(content), None, "{content:?}");
         }
-        for (content, value) in [("Amazon EC2\n", "Amazon EC2"), ("F\u{e4}\n", "Fä"), ("0001\n", "0001"), ("Xen\0", "Xen")] {
+        for (content, value) in
+            [("Amazon EC2\n", "Amazon EC2"), ("F\u{e4}\n", "Fä"), ("0001\n", "0001"), ("Xen\0", "Xen")]
+        {
             assert_eq!(meaningful(content.as_bytes()).as_deref(), Some(value));
         }
     }

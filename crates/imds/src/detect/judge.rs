@@ -33,7 +33,11 @@ pub(crate) fn judge(evidence: &[Evidence], permitted: impl Fn(&CloudName) -> boo
         }
         clouds
     };
-    let found = |cloud: &CloudName, confidence, open| Judgement { outcome: Outcome::Cloud(cloud.clone()), confidence, open };
+    let found = |cloud: &CloudName, confidence, open| Judgement {
+        outcome: Outcome::Cloud(cloud.clone()),
+        confidence,
+        open,
+    };
     match clouds(Strength::Certain).as_slice() {
         [] => {}
         [cloud] => return found(cloud, Confidence::Certain, false),
@@ -42,7 +46,8 @@ pub(crate) fn judge(evidence: &[Evidence], permitted: impl Fn(&CloudName) -> boo
     if let Some(first) = clouds(Strength::Strong).first() {
         return found(first, Confidence::Likely, true);
     }
-    let none = |piece: &&Evidence| piece.supports == Some(Outcome::None) && piece.strength >= Strength::Strong;
+    let none =
+        |piece: &&Evidence| piece.supports == Some(Outcome::None) && piece.strength >= Strength::Strong;
     match evidence.iter().find(none) {
         Some(piece) if piece.strength == Strength::Certain => {
             Judgement { outcome: Outcome::None, confidence: Confidence::Certain, open: false }
@@ -86,7 +91,11 @@ mod tests {
                 })
                 .collect();
             let judgement = judge(&evidence, |_| true);
-            assert_eq!((judgement.outcome.to_string().as_str(), judgement.confidence, judgement.open), (outcome, confidence, open), "{evidence:?}");
+            assert_eq!(
+                (judgement.outcome.to_string().as_str(), judgement.confidence, judgement.open),
+                (outcome, confidence, open),
+                "{evidence:?}"
+            );
         }
     }
 }

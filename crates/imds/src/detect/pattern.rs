@@ -8,7 +8,9 @@ impl Pattern {
         match self {
             Self::Exact(text) => &**text == value,
             Self::Glob { glob } => like(glob.as_bytes(), value.as_bytes(), |a, b| a == b),
-            Self::Iglob { iglob } => like(iglob.as_bytes(), value.as_bytes(), |a, b| a.eq_ignore_ascii_case(&b)),
+            Self::Iglob { iglob } => {
+                like(iglob.as_bytes(), value.as_bytes(), |a, b| a.eq_ignore_ascii_case(&b))
+            }
         }
     }
 }
@@ -56,7 +58,11 @@ mod tests {
             ("*a*b*c", "xxaxxbxxc", true),
             ("*a*b*c", "xxaxxbxx", false),
         ] {
-            assert_eq!(super::like(pattern.as_bytes(), value.as_bytes(), exactly), expected, "{pattern} {value}");
+            assert_eq!(
+                super::like(pattern.as_bytes(), value.as_bytes(), exactly),
+                expected,
+                "{pattern} {value}"
+            );
         }
     }
 }

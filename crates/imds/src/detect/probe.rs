@@ -40,7 +40,8 @@ pub(crate) struct Probed {
 /// The endpoints at which a cloud is probed without any told: its IPv4 address, and its IPv6 address where the machine has
 /// a route for it.
 pub(crate) fn endpoints(protocol: &Protocol, machine: &Machine) -> Vec<Endpoint> {
-    let literal = |address: &str| address.parse().ok().map(|ip: IpAddr| Endpoint::literal(vec![ip], protocol.port));
+    let literal =
+        |address: &str| address.parse().ok().map(|ip: IpAddr| Endpoint::literal(vec![ip], protocol.port));
     let ipv6 = protocol.ipv6.as_deref().filter(|_| has_ipv6_route(machine));
     protocol.ipv4.as_deref().into_iter().chain(ipv6).filter_map(literal).collect()
 }
@@ -53,7 +54,9 @@ fn has_ipv6_route(machine: &Machine) -> bool {
     let Ok(table) = machine.files().read("/proc/net/ipv6_route") else { return false };
     String::from_utf8_lossy(&table).lines().any(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        let (Some(destination), Some(flags), Some(device)) = (columns.first(), columns.get(8), columns.get(9)) else {
+        let (Some(destination), Some(flags), Some(device)) =
+            (columns.first(), columns.get(8), columns.get(9))
+        else {
             return false;
         };
         let flags = u32::from_str_radix(flags, 16).unwrap_or(0);
@@ -87,7 +90,13 @@ pub(crate) async fn probe(
             .iter()
             .filter(|candidate| candidate.endpoints.contains(endpoint))
             .map(|candidate| {
-                Service::new(candidate.description, candidate.protocol, Arc::clone(&exchange), permissions, machine.clone())
+                Service::new(
+                    candidate.description,
+                    candidate.protocol,
+                    Arc::clone(&exchange),
+                    permissions,
+                    machine.clone(),
+                )
             })
             .collect();
         running.spawn(ask_address(exchange, here, deadline));
@@ -124,7 +133,11 @@ enum Finding {
     Silent(String, Failure),
 }
 
-async fn ask_address(exchange: Arc<Exchange>, services: Vec<Arc<Service>>, deadline: Deadline) -> Vec<Finding> {
+async fn ask_address(
+    exchange: Arc<Exchange>,
+    services: Vec<Arc<Service>>,
+    deadline: Deadline,
+) -> Vec<Finding> {
     if let Err(failure) = exchange.connect(deadline).await {
         return vec![Finding::Silent(exchange.endpoint().authority().to_owned(), failure)];
     }
@@ -156,12 +169,15 @@ fn report(finding: Finding, evidence: &mut Vec<Evidence>) -> Option<Arc<Service>
             (how, supports, Strength::Certain, Some(service))
         }
         Finding::Not(service, error) if service.is_recognised() => {
-            let server = service.description().service.as_ref().and_then(|protocol| protocol.server.as_deref());
+            let server =
+                service.description().service.as_ref().and_then(|protocol| protocol.server.as_deref());
             let detail = format!("{error}; but the answer's Server header is {}", server.unwrap_or_default());
             (detail, Some(Outcome::Cloud(service.cloud().clone())), Strength::Strong, None)
         }
         Finding::Not(_, error) => (error.to_string(), None, Strength::Weak, None),
-        Finding::Silent(authority, failure) => (format!("{authority}: {}", silence(&failure)), None, Strength::Weak, None),
+        Finding::Silent(authority, failure) => {
+            (format!("{authority}: {}", silence(&failure)), None, Strength::Weak, None)
+        }
     };
     // A strange AWS isn't certain before those who imitate it have been heard, which the caller settles.
     let strength = match &service {
@@ -178,24 +194,28 @@ fn silence(failure: &Failure) -> String {
         Failure::Locked(error) => format!("this machine's own rules forbid the connection ({error})"),
         Failure::NotConnected(error) => format!("no connection ({error})"),
         Failure::ConnectTimedOut(_) => "no connection in time".to_owned(),
-        Failure::Reset(_) | Failure::NoAnswer(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => "no answer".to_owned(),
+        Failure::Reset(_) | Failure::NoAnswer(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => {
+            "no answer".to_owned()
+        }
     }
 }
 
 /// Asks for the identifying document and holds it to its syntax. Says by what it was identified.
 pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<String, Error> {
     let description = service.description();
-    let unreadable = || Error::new(ErrorKind::Internal, "this cloud can't be told by asking").with_cloud(service.cloud());
+    let unreadable =
+        || Error::new(ErrorKind::Internal, "this cloud can't be told by asking").with_cloud(service.cloud());
     let probe = description.probe.as_ref().ok_or_else(unreadable)?;
     let document = description.documents.get(&probe.document).ok_or_else(unreadable)?;
     let answer = service.get(&document.path, document, deadline).await?;
     let content = match document.format {
         Format::Json => json::parse(&answer.body, &document.omit).ok(),
-        Format::Plain | Format::Tree => {
-            std::str::from_utf8(&answer.body).ok().map(|text| serde_json::Value::String(text.trim().to_owned()))
-        }
+        Format::Plain | Format::Tree => std::str::from_utf8(&answer.body)
+            .ok()
+            .map(|text| serde_json::Value::String(text.trim().to_owned())),
     };
-    let content = content.ok_or_else(|| service.malformed(&document.path, "the answer isn't this cloud's"))?;
+    let content =
+        content.ok_or_else(|| service.malformed(&document.path, "the answer isn't this cloud's"))?;
     let mut proofs = Vec::new();
     for (pointer, syntax) in probe.require.iter() {
         let text = lookup(&content, pointer).first().and_then(|(value, _)| scalar(value));
@@ -203,7 +223,8 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
         match text {
             Some(text) if syntax.fits(&text) => proofs.push(format!("{name} is {}", syntax.describe())),
             _ => {
-                let why = format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
+                let why =
+                    format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
                 return Err(service.malformed(&document.path, why));
             }
         }

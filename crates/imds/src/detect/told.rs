@@ -9,10 +9,15 @@ use crate::machine::Machine;
 /// Parameters of the kernel command line by which images for one platform say which it is (Ignition, old CoreOS).
 const PARAMETERS: [&str; 2] = ["ignition.platform.id", "coreos.oem.id"];
 /// Values of these parameters that mean no cloud.
-const NO_CLOUD: [&str; 8] = ["metal", "qemu", "virtualbox", "vmware", "nutanix", "proxmoxve", "kubevirt", "file"];
+const NO_CLOUD: [&str; 8] =
+    ["metal", "qemu", "virtualbox", "vmware", "nutanix", "proxmoxve", "kubevirt", "file"];
 
 /// The outcome that was told, if one was; `forced` is the user's own word and where it was given.
-pub(crate) fn told(forced: Option<&(Outcome, String)>, machine: Option<&Machine>, evidence: &mut Vec<Evidence>) -> Option<Outcome> {
+pub(crate) fn told(
+    forced: Option<&(Outcome, String)>,
+    machine: Option<&Machine>,
+    evidence: &mut Vec<Evidence>,
+) -> Option<Outcome> {
     if let Some((outcome, origin)) = forced {
         let detail = format!("{origin} says {outcome}");
         note(evidence, EvidenceSource::Told, detail, Some(outcome.clone()), Strength::Certain);
@@ -33,7 +38,9 @@ pub(crate) fn told(forced: Option<&(Outcome, String)>, machine: Option<&Machine>
     };
     let detail = match outcome {
         Some(_) => format!("the kernel command line has {parameter}={value}"),
-        None => format!("the kernel command line has {parameter}={value}, which names no cloud that is known"),
+        None => {
+            format!("the kernel command line has {parameter}={value}, which names no cloud that is known")
+        }
     };
     let strength = if outcome.is_some() { Strength::Certain } else { Strength::Weak };
     note(evidence, EvidenceSource::Told, detail, outcome.clone(), strength);

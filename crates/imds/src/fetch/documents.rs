@@ -128,9 +128,9 @@ pub(crate) fn lookup<'a>(content: &'a Value, pointer: &str) -> Vec<(&'a Value, S
         found = found
             .into_iter()
             .flat_map(|(value, at)| {
-                members(value, &step)
-                    .into_iter()
-                    .map(move |(name, value)| (value, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))))
+                members(value, &step).into_iter().map(move |(name, value)| {
+                    (value, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")))
+                })
             })
             .collect();
     }
@@ -140,7 +140,9 @@ pub(crate) fn lookup<'a>(content: &'a Value, pointer: &str) -> Vec<(&'a Value, S
 
 fn members<'a>(value: &'a Value, step: &str) -> Vec<(String, &'a Value)> {
     match value {
-        Value::Object(object) if step == "*" => object.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Object(object) if step == "*" => {
+            object.iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
         Value::Object(object) => {
             let exact = object.get_key_value(step);
             let found = exact.or_else(|| object.iter().find(|(name, _)| name.eq_ignore_ascii_case(step)));
@@ -151,7 +153,11 @@ fn members<'a>(value: &'a Value, step: &str) -> Vec<(String, &'a Value)> {
         }
         Value::Array(items) => {
             let index = step.parse::<usize>().ok();
-            index.and_then(|index| items.get(index)).into_iter().map(|value| (step.to_owned(), value)).collect()
+            index
+                .and_then(|index| items.get(index))
+                .into_iter()
+                .map(|value| (step.to_owned(), value))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -163,10 +169,16 @@ mod tests {
 
     #[test]
     fn pointers_find_every_member_in_any_case() {
-        let content: Value =
-            serde_json::from_str(r#"{"Compute":{"priority":"Spot"},"list":[{"a/b":1},{"a/b":2},{}],"null":null}"#).unwrap();
+        let content: Value = serde_json::from_str(
+            r#"{"Compute":{"priority":"Spot"},"list":[{"a/b":1},{"a/b":2},{}],"null":null}"#,
+        )
+        .unwrap();
         let found = |pointer| {
-            lookup(&content, pointer).into_iter().map(|(value, at)| format!("{at}={value}")).collect::<Vec<_>>().join(" ")
+            lookup(&content, pointer)
+                .into_iter()
+                .map(|(value, at)| format!("{at}={value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         assert_eq!(found("/compute/Priority"), "/Compute/priority=\"Spot\"");
         assert_eq!(found("/list/*/a~1b"), "/list/0/a~1b=1 /list/1/a~1b=2");

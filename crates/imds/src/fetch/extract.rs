@@ -2,9 +2,9 @@
 
 use imds_model::{Error, ErrorKind, Field, Interface, Metadata, Reading, Shape, Source, Tags, Value};
 
+use super::Documents;
 use super::documents::{Found, lookup, scalar};
 use super::plan::{Plan, Step, parts_of};
-use super::Documents;
 use crate::clouds::description::{InterfaceRule, Rule};
 use crate::clouds::{functions, transform};
 
@@ -47,7 +47,9 @@ pub(crate) fn extract(documents: &Documents, plan: &Plan, metadata: &mut Metadat
 fn reading(outcome: Result<Option<Extracted>, Error>) -> Reading {
     match outcome {
         Ok(Some(Extracted { value, source, trouble })) => match Reading::known(value, source) {
-            Reading::Known { value, source, read_at, .. } => Reading::Known { value, source, read_at, trouble },
+            Reading::Known { value, source, read_at, .. } => {
+                Reading::Known { value, source, read_at, trouble }
+            }
             other => other,
         },
         Ok(None) => Reading::absent(),
@@ -127,7 +129,9 @@ fn tags(documents: &Documents, found: &Found<'_>) -> Result<Option<Value>, Error
         other => Some(scalar(other).unwrap_or_default()),
     };
     let member = |item: &Json, names: [&str; 2]| {
-        names.iter().find_map(|name| lookup(item, &format!("/{name}")).first().and_then(|(value, _)| plain(value)))
+        names
+            .iter()
+            .find_map(|name| lookup(item, &format!("/{name}")).first().and_then(|(value, _)| plain(value)))
     };
     let mut tags = Tags::new();
     match found.value {
@@ -216,7 +220,9 @@ fn interface(rule: &InterfaceRule, key: &str, item: &serde_json::Value) -> Inter
                 // Several values come as a list, or in lines.
                 let values = match value {
                     serde_json::Value::Array(values) => values.iter().filter_map(scalar).collect(),
-                    other => scalar(other).map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect()),
+                    other => {
+                        scalar(other).map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect())
+                    }
                 };
                 for text in values.iter().filter_map(|text| canonical(&respell(rule, text.trim())?)) {
                     if !texts.contains(&text) {

@@ -36,7 +36,8 @@ const PRIMARY: [Field; 6] =
 /// Plans how to read `wanted`, in as few requests as it takes: a field is read from documents that are needed anyway
 /// where it can be, else from the cheapest place.
 pub(crate) fn plan(description: &'static Description, wanted: &[Field]) -> Plan {
-    let mut planner = Planner { description, documents: Vec::new(), steps: Vec::new(), planned: BTreeSet::new() };
+    let mut planner =
+        Planner { description, documents: Vec::new(), steps: Vec::new(), planned: BTreeSet::new() };
     // What needs whole documents comes first, so that the others can be read from those.
     let (whole, parts): (Vec<Field>, Vec<Field>) =
         wanted.iter().partition(|field| matches!(field, Field::Tags | Field::Interfaces | Field::Disks));
@@ -155,7 +156,11 @@ impl Plan {
     #[cfg(test)]
     fn stages(&self, description: &Description) -> usize {
         let format = |name: &&str| description.documents.get(name).map(|document| document.format);
-        self.documents.iter().map(|name| if format(name) == Some(Format::Tree) { 2 } else { 1 }).max().unwrap_or(0)
+        self.documents
+            .iter()
+            .map(|name| if format(name) == Some(Format::Tree) { 2 } else { 1 })
+            .max()
+            .unwrap_or(0)
     }
 }
 

@@ -36,7 +36,11 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
     documents
 }
 
-async fn read(service: &Arc<Service>, document: &'static Document, deadline: Deadline) -> Result<Value, Error> {
+async fn read(
+    service: &Arc<Service>,
+    document: &'static Document,
+    deadline: Deadline,
+) -> Result<Value, Error> {
     let answer = service.get(&document.path, document, deadline).await.map_err(|error| {
         match (&document.when_absent, error.is_absent()) {
             (Some(remedy), true) => error.with_remedy(remedy.to_string()),
@@ -45,8 +49,11 @@ async fn read(service: &Arc<Service>, document: &'static Document, deadline: Dea
     })?;
     match document.format {
         Format::Plain => plain(service, &document.path, &answer).map(Value::String),
-        Format::Json => json::parse(&answer.body, &document.omit)
-            .map_err(|error| service.malformed(&document.path, "the answer isn't the JSON that it should be").with_source(error)),
+        Format::Json => json::parse(&answer.body, &document.omit).map_err(|error| {
+            service
+                .malformed(&document.path, "the answer isn't the JSON that it should be")
+                .with_source(error)
+        }),
         Format::Tree => tree(service, document, &plain(service, &document.path, &answer)?, deadline).await,
     }
 }
@@ -55,7 +62,8 @@ async fn read(service: &Arc<Service>, document: &'static Document, deadline: Dea
 /// could take it for a value.
 fn plain(service: &Service, path: &str, answer: &Answer) -> Result<String, Error> {
     let html = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let text = std::str::from_utf8(&answer.body).map_err(|error| service.malformed(path, "the answer isn't text").with_source(error))?;
+    let text = std::str::from_utf8(&answer.body)
+        .map_err(|error| service.malformed(path, "the answer isn't text").with_source(error))?;
     if html || text.trim_start().starts_with('<') {
         return Err(service.malformed(path, "the answer is a web page, not a value"));
     }
@@ -73,8 +81,11 @@ async fn tree(
     listing: &str,
     deadline: Deadline,
 ) -> Result<Value, Error> {
-    let entries: Vec<&str> =
-        listing.lines().map(|line| line.trim().trim_end_matches('/')).filter(|entry| !entry.is_empty()).collect();
+    let entries: Vec<&str> = listing
+        .lines()
+        .map(|line| line.trim().trim_end_matches('/'))
+        .filter(|entry| !entry.is_empty())
+        .collect();
     if entries.len() > ENTRY_LIMIT {
         return Err(service.malformed(&document.path, format!("the listing has {} entries", entries.len())));
     }
@@ -94,8 +105,9 @@ async fn tree(
     }
     let mut object = Map::new();
     while let Some(ended) = running.join_next().await {
-        let (entry, leaf, content) =
-            ended.map_err(|error| Error::new(ErrorKind::Internal, "reading a value ended early").with_source(error))?;
+        let (entry, leaf, content) = ended.map_err(|error| {
+            Error::new(ErrorKind::Internal, "reading a value ended early").with_source(error)
+        })?;
         match (leaf, content) {
             (None, Ok(text)) => {
                 object.insert(entry, Value::String(text));
@@ -137,7 +149,17 @@ pub(crate) fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b':' | b'@' | b'=' | b'+' | b',' => {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'_'
+            | b'~'
+            | b':'
+            | b'@'
+            | b'='
+            | b'+'
+            | b',' => {
                 encoded.push(byte.into());
             }
             // `.` alone or twice would mean another folder.

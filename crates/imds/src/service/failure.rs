@@ -27,7 +27,9 @@ pub(crate) fn ending_of(failure: &Failure) -> Ending {
         Failure::NotConnected(_) | Failure::ConnectTimedOut(_) => Ending::NotConnected,
         Failure::Reset(_) => Ending::Reset,
         Failure::NoAnswer(_) => Ending::TimedOut,
-        Failure::Forbidden(_) | Failure::Locked(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => Ending::Hopeless,
+        Failure::Forbidden(_) | Failure::Locked(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => {
+            Ending::Hopeless
+        }
     }
 }
 
@@ -46,9 +48,15 @@ impl Service {
             401 => (
                 ErrorKind::Unauthorized,
                 "the service wants a token and accepts none that it gave (401)".to_owned(),
-                Some("another program may intercept the service; try again, or look at `imds detect --explain`"),
+                Some(
+                    "another program may intercept the service; try again, or look at `imds detect --explain`",
+                ),
             ),
-            403 => (ErrorKind::Disabled, "the service is switched off or forbids the request (403)".to_owned(), disabled),
+            403 => (
+                ErrorKind::Disabled,
+                "the service is switched off or forbids the request (403)".to_owned(),
+                disabled,
+            ),
             404 => return self.absent(path, "the service has no such value (404)"),
             410 => (
                 ErrorKind::Gone,
@@ -57,12 +65,20 @@ impl Service {
             ),
             429 => {
                 let message = match retry_after(Some(answer)) {
-                    Some(time) => format!("too many requests (429); the service wants {}s of rest", time.as_secs()),
+                    Some(time) => {
+                        format!("too many requests (429); the service wants {}s of rest", time.as_secs())
+                    }
                     None => "too many requests (429)".to_owned(),
                 };
-                (ErrorKind::Throttled, message, Some("ask less often, or through one process for the whole machine"))
+                (
+                    ErrorKind::Throttled,
+                    message,
+                    Some("ask less often, or through one process for the whole machine"),
+                )
             }
-            408 | 500..=599 => (ErrorKind::ServerError, format!("the service failed ({status})"), Some("try again later")),
+            408 | 500..=599 => {
+                (ErrorKind::ServerError, format!("the service failed ({status})"), Some("try again later"))
+            }
             300..=399 => (
                 ErrorKind::Malformed,
                 format!("the answer is a redirect ({status}), which is never followed"),
@@ -108,44 +124,60 @@ impl Service {
         let address = || self.exchange.endpoint().authority().to_owned();
         let unreachable = self.protocol.when_unreachable.as_deref();
         let seconds = |time: Duration| {
-            if time.is_zero() { "the deadline".to_owned() } else { format!("{}s", (time.as_millis() as f64) / 1000.0) }
+            if time.is_zero() {
+                "the deadline".to_owned()
+            } else {
+                format!("{}s", (time.as_millis() as f64) / 1000.0)
+            }
         };
-        let (kind, message, remedy, source): (_, _, _, Option<Box<dyn std::error::Error + Send + Sync>>) = match failure {
-            Failure::Forbidden(error) => return error.with_cloud(&self.cloud),
-            Failure::Locked(error) => (
-                ErrorKind::Locked,
-                format!("this machine's own rules forbid the connection to {} ({error})", address()),
-                Some("look for a prohibit route (`ip route get 169.254.169.254`), systemd-imdsd, a sandbox or SELinux"),
-                Some(error.into()),
-            ),
-            Failure::NotConnected(error) => {
-                (ErrorKind::Unreachable, format!("no connection to {} ({error})", address()), unreachable, Some(error.into()))
-            }
-            Failure::ConnectTimedOut(time) => {
-                (ErrorKind::Unreachable, format!("no connection to {} within {}", address(), seconds(time)), unreachable, None)
-            }
-            Failure::Reset(error) => (
-                ErrorKind::Unreachable,
-                "the connection was closed without an answer".to_owned(),
-                Some("try again; a proxy or a firewall in the path may close it"),
-                Some(error.into()),
-            ),
-            Failure::NoAnswer(time) => {
-                (ErrorKind::TimedOut, format!("no answer within {}", seconds(time)), Some("raise --timeout, or ask later"), None)
-            }
-            Failure::TooLarge(limit) => (
-                ErrorKind::TooLarge,
-                format!("the answer is larger than {} KiB", limit / 1024),
-                Some("something else than the metadata service may answer on its address"),
-                None,
-            ),
-            Failure::NotHttp(error) => (
-                ErrorKind::Malformed,
-                "the answer isn't HTTP".to_owned(),
-                Some("something else than the metadata service may answer on its address"),
-                Some(error),
-            ),
-        };
+        let (kind, message, remedy, source): (_, _, _, Option<Box<dyn std::error::Error + Send + Sync>>) =
+            match failure {
+                Failure::Forbidden(error) => return error.with_cloud(&self.cloud),
+                Failure::Locked(error) => (
+                    ErrorKind::Locked,
+                    format!("this machine's own rules forbid the connection to {} ({error})", address()),
+                    Some(
+                        "look for a prohibit route (`ip route get 169.254.169.254`), systemd-imdsd, a sandbox or SELinux",
+                    ),
+                    Some(error.into()),
+                ),
+                Failure::NotConnected(error) => (
+                    ErrorKind::Unreachable,
+                    format!("no connection to {} ({error})", address()),
+                    unreachable,
+                    Some(error.into()),
+                ),
+                Failure::ConnectTimedOut(time) => (
+                    ErrorKind::Unreachable,
+                    format!("no connection to {} within {}", address(), seconds(time)),
+                    unreachable,
+                    None,
+                ),
+                Failure::Reset(error) => (
+                    ErrorKind::Unreachable,
+                    "the connection was closed without an answer".to_owned(),
+                    Some("try again; a proxy or a firewall in the path may close it"),
+                    Some(error.into()),
+                ),
+                Failure::NoAnswer(time) => (
+                    ErrorKind::TimedOut,
+                    format!("no answer within {}", seconds(time)),
+                    Some("raise --timeout, or ask later"),
+                    None,
+                ),
+                Failure::TooLarge(limit) => (
+                    ErrorKind::TooLarge,
+                    format!("the answer is larger than {} KiB", limit / 1024),
+                    Some("something else than the metadata service may answer on its address"),
+                    None,
+                ),
+                Failure::NotHttp(error) => (
+                    ErrorKind::Malformed,
+                    "the answer isn't HTTP".to_owned(),
+                    Some("something else than the metadata service may answer on its address"),
+                    Some(error),
+                ),
+            };
         let mut error = Error::new(kind, message).with_cloud(&self.cloud);
         if !path.is_empty() {
             error = error.with_path(path);

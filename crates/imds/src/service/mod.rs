@@ -117,7 +117,9 @@ impl Service {
     pub(crate) fn spoken(&self) -> Option<String> {
         match (&self.protocol.token, &self.protocol.version) {
             (Some(token), _) => self.tokens.spoken(token).map(str::to_owned),
-            (None, Some(version)) => Some(format!("{} {}", &*version.parameter, self.versions.current(version))),
+            (None, Some(version)) => {
+                Some(format!("{} {}", &*version.parameter, self.versions.current(version)))
+            }
             (None, None) => None,
         }
     }
@@ -140,7 +142,12 @@ impl Service {
     /// # Errors
     /// As [`failure`] maps statuses and failures; [`ErrorKind::Absent`] also where the service's version is too old for
     /// the document.
-    pub(crate) async fn get(&self, path: &str, document: &Document, deadline: Deadline) -> Result<Answer, Error> {
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        document: &Document,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let circumstances = Circumstances {
             gone_is_temporary: self.protocol.gone_is_temporary,
             may_come_late: document.late && self.is_young(),
@@ -152,7 +159,13 @@ impl Service {
             if let Some(versions) = &self.protocol.version {
                 let current = self.versions.current(versions);
                 if document.since.as_ref().is_some_and(|since| **since > *current) {
-                    return Err(self.absent(path, &format!("this service is older than {}", document.since.as_deref().unwrap_or_default())));
+                    return Err(self.absent(
+                        path,
+                        &format!(
+                            "this service is older than {}",
+                            document.since.as_deref().unwrap_or_default()
+                        ),
+                    ));
                 }
                 asked = version::with_version(path, &versions.parameter, &current);
                 version = Some((versions, current));
@@ -173,7 +186,8 @@ impl Service {
 
     /// Asks for any path as it is, with everything the cloud wants of a request; for `raw`.
     pub(crate) async fn get_raw(&self, path: &str, deadline: Deadline) -> Result<Answer, Error> {
-        let circumstances = Circumstances { gone_is_temporary: self.protocol.gone_is_temporary, may_come_late: false };
+        let circumstances =
+            Circumstances { gone_is_temporary: self.protocol.gone_is_temporary, may_come_late: false };
         let mut asked = path.to_owned();
         if let Some(versions) = &self.protocol.version
             && !version::has_version(path, &versions.parameter)
@@ -195,7 +209,13 @@ impl Service {
     }
 
     /// Asks until there is an answer that won't change by asking again. `path` is what messages show.
-    async fn ask(&self, asked: &str, path: &str, circumstances: Circumstances, deadline: Deadline) -> Result<Answer, Error> {
+    async fn ask(
+        &self,
+        asked: &str,
+        path: &str,
+        circumstances: Circumstances,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let mut deadline = deadline;
         let mut tries = 0;
         let mut renewals = 0;
@@ -256,13 +276,17 @@ impl Service {
 
     fn header_name(&self, name: &str) -> Result<HeaderName, Error> {
         name.parse().map_err(|error: hyper::header::InvalidHeaderName| {
-            Error::new(ErrorKind::Usage, format!("{name:?} is no header name")).with_cloud(&self.cloud).with_source(error)
+            Error::new(ErrorKind::Usage, format!("{name:?} is no header name"))
+                .with_cloud(&self.cloud)
+                .with_source(error)
         })
     }
 
     /// The value itself isn't told: it may be a token.
     fn header_value(&self, value: &str) -> Result<HeaderValue, Error> {
-        value.parse().map_err(|_| Error::new(ErrorKind::Malformed, "a header's value can't be sent").with_cloud(&self.cloud))
+        value.parse().map_err(|_| {
+            Error::new(ErrorKind::Malformed, "a header's value can't be sent").with_cloud(&self.cloud)
+        })
     }
 
     fn is_young(&self) -> bool {

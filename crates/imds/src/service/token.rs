@@ -47,11 +47,20 @@ pub(super) enum Pass {
 enum State {
     #[default]
     Empty,
-    Held { token: Secret, renew_at: Instant },
+    Held {
+        token: Secret,
+        renew_at: Instant,
+    },
     /// None can be had. Those who waited for the same attempt share its result.
-    NotToBeHad { why: Error, until: Instant },
+    NotToBeHad {
+        why: Error,
+        until: Instant,
+    },
     /// It couldn't be asked for.
-    Failed { why: Error, until: Instant },
+    Failed {
+        why: Error,
+        until: Instant,
+    },
 }
 
 /// The token of one service.
@@ -104,7 +113,10 @@ impl Service {
             Ok(Reply::Token(token, life)) => {
                 let generation = state.0 + 1;
                 let early = EARLY.min(life / 10);
-                *state = (generation, State::Held { token: token.clone(), renew_at: now + life.saturating_sub(early) });
+                *state = (
+                    generation,
+                    State::Held { token: token.clone(), renew_at: now + life.saturating_sub(early) },
+                );
                 self.tokens.spoken.store(WITH_TOKEN, Ordering::Relaxed);
                 Ok(Pass::Token { token, generation })
             }
@@ -172,15 +184,22 @@ impl Service {
     }
 
     fn refused_token(&self, path: &str, answer: &Answer) -> Error {
-        Error::new(ErrorKind::Unauthorized, format!("the service gives no token ({})", answer.status.as_u16()))
-            .with_cloud(&self.cloud)
-            .with_path(path)
-            .with_remedy("is something between this machine and the service that knows no PUT?")
+        Error::new(
+            ErrorKind::Unauthorized,
+            format!("the service gives no token ({})", answer.status.as_u16()),
+        )
+        .with_cloud(&self.cloud)
+        .with_path(path)
+        .with_remedy("is something between this machine and the service that knows no PUT?")
     }
 
     fn unanswered(&self, protocol: &Protocol, time: Duration) -> Error {
-        let message = format!("the connection stands, but no token came within {}s", (time.as_millis() as f64) / 1000.0);
-        let error = Error::new(ErrorKind::HopLimit, message).with_cloud(&self.cloud).with_path(&*protocol.path);
+        let message = format!(
+            "the connection stands, but no token came within {}s",
+            (time.as_millis() as f64) / 1000.0
+        );
+        let error =
+            Error::new(ErrorKind::HopLimit, message).with_cloud(&self.cloud).with_path(&*protocol.path);
         match protocol.when_unanswered.as_deref() {
             Some(remedy) => error.with_remedy(remedy.to_owned()),
             None => error,
@@ -193,7 +212,10 @@ impl Service {
             !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()) && !token.starts_with('<')
         });
         let token = token.ok_or_else(|| self.malformed(&protocol.path, "the answer is no token"))?;
-        let life = answer.header(&protocol.ttl_header).and_then(|ttl| ttl.trim().parse().ok()).unwrap_or(protocol.ttl);
+        let life = answer
+            .header(&protocol.ttl_header)
+            .and_then(|ttl| ttl.trim().parse().ok())
+            .unwrap_or(protocol.ttl);
         Ok((Secret::new(token.to_owned()), Duration::from_secs(life.min(protocol.ttl).into())))
     }
 }

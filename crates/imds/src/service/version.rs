@@ -28,7 +28,9 @@ impl Versions {
 fn offered(protocol: &Protocol, body: &[u8]) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let versions = body.get(&*protocol.offered).and_then(|versions| versions.as_array());
-    let plausible = |version: &str| version.len() <= 32 && version.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    let plausible = |version: &str| {
+        version.len() <= 32 && version.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    };
     versions
         .into_iter()
         .flatten()
@@ -42,7 +44,8 @@ fn offered(protocol: &Protocol, body: &[u8]) -> Vec<String> {
 /// what this crate knows; else the oldest. Versions are dates, so that text compares them.
 fn best<'a>(protocol: &Protocol, asked: &str, offered: &'a [String]) -> Option<&'a str> {
     let others = || offered.iter().map(String::as_str).filter(|version| *version != asked);
-    let known = protocol.preferred.iter().find_map(|preferred| others().find(|version| **preferred == **version));
+    let known =
+        protocol.preferred.iter().find_map(|preferred| others().find(|version| **preferred == **version));
     let newest_known = protocol.preferred.iter().map(|version| &**version).max().unwrap_or_default();
     known.or_else(|| others().filter(|version| *version < newest_known).max()).or_else(|| others().min())
 }
@@ -65,7 +68,10 @@ mod tests {
 
     #[test]
     fn the_best_common_version_is_chosen() {
-        let azure = clouds::find("azure").and_then(|cloud| cloud.service.as_ref()).and_then(|service| service.version.as_ref()).unwrap();
+        let azure = clouds::find("azure")
+            .and_then(|cloud| cloud.service.as_ref())
+            .and_then(|service| service.version.as_ref())
+            .unwrap();
         for (offered, chosen) in [
             (&["2025-04-07", "2023-11-15"][..], Some("2023-11-15")),
             (&["2024-07-17", "2024-03-15", "2023-11-15"], Some("2023-11-15")),
@@ -82,8 +88,13 @@ mod tests {
 
     #[test]
     fn a_version_that_could_break_the_query_is_not_taken() {
-        let azure = clouds::find("azure").and_then(|cloud| cloud.service.as_ref()).and_then(|service| service.version.as_ref()).unwrap();
-        assert!(offered(azure, br#"{"newest-versions":["2019&x=1", "a b", 7, ""]}"#).iter().all(String::is_empty));
+        let azure = clouds::find("azure")
+            .and_then(|cloud| cloud.service.as_ref())
+            .and_then(|service| service.version.as_ref())
+            .unwrap();
+        assert!(
+            offered(azure, br#"{"newest-versions":["2019&x=1", "a b", 7, ""]}"#).iter().all(String::is_empty)
+        );
         assert!(offered(azure, b"<html>").is_empty());
     }
 

@@ -55,7 +55,12 @@ pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 /// The failure that tells more: a missing IPv6 route mustn't hide why IPv4 failed.
 fn worse(one: Option<io::Error>, other: io::Error) -> io::Error {
     let no_route = |error: &io::Error| {
-        matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable)
+        matches!(
+            error.kind(),
+            io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::AddrNotAvailable
+        )
     };
     match one {
         Some(one) if no_route(&other) || !no_route(&one) => one,

@@ -94,8 +94,11 @@ impl Endpoint {
             return Some(literal(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], host));
         }
         // Other spellings of IPv4 addresses (decimal, hexadecimal, short) would be left to the resolver's taste.
-        let looks_numeric = host.starts_with(|c: char| c.is_ascii_digit()) && !host.contains(|c: char| c.is_ascii_alphabetic() && c != 'x');
-        let valid = !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        let looks_numeric = host.starts_with(|c: char| c.is_ascii_digit())
+            && !host.contains(|c: char| c.is_ascii_alphabetic() && c != 'x');
+        let valid = !host.is_empty()
+            && host.len() <= 253
+            && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
         (valid && !looks_numeric).then(|| Self {
             addresses: Vec::new(),
             name: Some((host.to_owned(), port)),
@@ -167,14 +170,32 @@ mod tests {
             assert_eq!(shown.join(" "), addresses, "{url}");
             assert_eq!((endpoint.prefix(), endpoint.authority()), (prefix, authority), "{url}");
         }
-        assert_eq!(Endpoint::parse_host("metadata.example:81", "GCE_METADATA_HOST").unwrap().name(), Some(("metadata.example", 81)));
+        assert_eq!(
+            Endpoint::parse_host("metadata.example:81", "GCE_METADATA_HOST").unwrap().name(),
+            Some(("metadata.example", 81))
+        );
     }
 
     #[test]
     fn what_is_no_base_url_is_refused_with_its_origin() {
         for url in [
-            "", "127.0.0.1", "https://127.0.0.1", "ftp://x", "http://", "http://:80", "http://a:b", "http://a:0", "http://a:99999",
-            "http://u:p@h", "http://h?x=1", "http://h/#x", "http://[::1", "http://0xa9fea9fe", "http://2852039166", "http://127.1", "http://a b",
+            "",
+            "127.0.0.1",
+            "https://127.0.0.1",
+            "ftp://x",
+            "http://",
+            "http://:80",
+            "http://a:b",
+            "http://a:0",
+            "http://a:99999",
+            "http://u:p@h",
+            "http://h?x=1",
+            "http://h/#x",
+            "http://[::1",
+            "http://0xa9fea9fe",
+            "http://2852039166",
+            "http://127.1",
+            "http://a b",
             "http://a\r\nX: y",
         ] {
             let error = Endpoint::parse(url, "IMDS_URL").unwrap_err();

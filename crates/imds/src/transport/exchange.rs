@@ -137,7 +137,12 @@ impl Exchange {
         self.send_on(fresh, request, deadline).await
     }
 
-    async fn send_on(&self, mut sender: Sender, request: &Request<'_>, deadline: Deadline) -> Result<Answer, Failure> {
+    async fn send_on(
+        &self,
+        mut sender: Sender,
+        request: &Request<'_>,
+        deadline: Deadline,
+    ) -> Result<Answer, Failure> {
         let message = self.message(request)?;
         let patience = request.read_time.min(deadline.left());
         tracing::trace!(method = %request.method, path = request.path, "asking");
@@ -158,7 +163,12 @@ impl Exchange {
             Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
         };
         let answer = time::timeout(patience, exchange).await.map_err(|_| Failure::NoAnswer(patience))??;
-        tracing::trace!(path = request.path, status = answer.status.as_u16(), bytes = answer.body.len(), "answered");
+        tracing::trace!(
+            path = request.path,
+            status = answer.status.as_u16(),
+            bytes = answer.body.len(),
+            "answered"
+        );
         self.keep(sender);
         Ok(answer)
     }
@@ -184,12 +194,12 @@ impl Exchange {
         for address in &addresses {
             self.network.permit(address.ip()).map_err(Failure::Forbidden)?;
         }
-        let stream = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?.map_err(|error| {
-            match error.kind() {
+        let stream = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?.map_err(
+            |error| match error.kind() {
                 io::ErrorKind::PermissionDenied => Failure::Locked(error),
                 _ => Failure::NotConnected(error),
-            }
-        })?;
+            },
+        )?;
         let (sender, connection) =
             http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(hyper_failure)?;
         // It ends by itself once its sender is gone; what goes wrong on it reaches the one who sent the request.
@@ -218,9 +228,5 @@ impl Exchange {
 }
 
 fn hyper_failure(error: hyper::Error) -> Failure {
-    if error.is_parse() || error.is_user() {
-        Failure::NotHttp(error.into())
-    } else {
-        Failure::Reset(error)
-    }
+    if error.is_parse() || error.is_user() { Failure::NotHttp(error.into()) } else { Failure::Reset(error) }
 }

@@ -23,7 +23,9 @@ impl Network {
     pub(crate) fn permit(self, address: IpAddr) -> Result<(), Error> {
         let (permitted, why) = match self {
             Self::On => (true, ""),
-            Self::Loopback => (address.to_canonical().is_loopback(), "only loopback addresses may be contacted"),
+            Self::Loopback => {
+                (address.to_canonical().is_loopback(), "only loopback addresses may be contacted")
+            }
             Self::Off => (false, "the network may not be used"),
         };
         if permitted { Ok(()) } else { Err(self.refusal(&address.to_string(), why)) }
@@ -33,7 +35,9 @@ impl Network {
     pub(crate) fn permit_lookup(self, name: &str) -> Result<(), Error> {
         match self {
             Self::On => Ok(()),
-            Self::Loopback => Err(self.refusal(name, "only loopback addresses may be contacted, so no name is looked up")),
+            Self::Loopback => {
+                Err(self.refusal(name, "only loopback addresses may be contacted, so no name is looked up"))
+            }
             Self::Off => Err(self.refusal(name, "the network may not be used")),
         }
     }

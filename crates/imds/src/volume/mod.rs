@@ -23,8 +23,7 @@ use crate::machine::Files;
 
 /// The volume behind a block device, which is named as people do: `sdc`, `/dev/sdc1`, `/dev/disk/by-id/…`.
 ///
-/// `disks` is what the service said, joined with the local devices or not; only the unjoined list of AWS still holds the
-/// names of the mapping, so that `xvda` is found where no link has this name. Links are followed, a partition stands for
+/// `disks` is what the service said, joined with the local devices or not. Links are followed, a partition stands for
 /// its disk, a mapped device for the one disk that it lies on.
 ///
 /// # Errors

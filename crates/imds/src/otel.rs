@@ -1,0 +1,1 @@
+//! OpenTelemetry resource attributes.
