@@ -276,7 +276,7 @@ impl Client {
     }
 
     /// The cloud, or why there is none to read.
-    async fn cloud(&self) -> Result<(CloudName, Verdict), Error> {
+    pub(crate) async fn cloud(&self) -> Result<(CloudName, Verdict), Error> {
         let verdict = self.detect().await;
         match &verdict.outcome {
             Outcome::Cloud(cloud) => Ok((cloud.clone(), verdict)),
@@ -300,13 +300,23 @@ impl Client {
     /// be used.
     pub async fn read(&self, fields: &[Field]) -> Result<Metadata, Error> {
         let (cloud, verdict) = self.cloud().await?;
+        self.read_from(&cloud, &verdict, fields).await
+    }
+
+    /// Reads from a cloud that was found before.
+    pub(crate) async fn read_from(
+        &self,
+        cloud: &CloudName,
+        verdict: &Verdict,
+        fields: &[Field],
+    ) -> Result<Metadata, Error> {
         let mut metadata = Metadata::new(cloud.clone());
         let mut wanted: Vec<Field> = fields.to_vec();
         let clustered = clouds::find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
         if wanted.contains(&Field::Platform) && clustered && !wanted.contains(&Field::ClusterName) {
             wanted.push(Field::ClusterName);
         }
-        match self.service(&cloud) {
+        match self.service(cloud) {
             Ok(service) => self.fetch(&service, &wanted, &mut metadata).await,
             Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
             Err(error) => {
@@ -316,12 +326,12 @@ impl Client {
                 metadata.set_failure(Some(error));
             }
         }
-        self.fill_from_firmware(&cloud, &mut metadata);
+        self.fill_from_firmware(cloud, &mut metadata);
         if fields.contains(&Field::Cloud) {
-            metadata.set(Field::Cloud, Reading::known(Value::Text(cloud.to_string()), source_of(&verdict)));
+            metadata.set(Field::Cloud, Reading::known(Value::Text(cloud.to_string()), source_of(verdict)));
         }
         if fields.contains(&Field::Platform) {
-            let platform = self.platform(&cloud, &metadata);
+            let platform = self.platform(cloud, &metadata);
             metadata.set(Field::Platform, platform);
         }
         Ok(metadata.only(fields))

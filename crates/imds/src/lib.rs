@@ -1,14 +1,45 @@
-//! Where am I running?
+//! Where am I running? Detects the cloud under a machine and reads its instance metadata, the way that cloud wants it
+//! read.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), imds::Error> {
+//! use imds::{Client, Config, Field, machine::Environment};
+//! let client = Client::new(Config::builder(Environment::of_this_process()).build()?);
+//! println!("{}", client.detect().await.outcome);
+//! let metadata = client.read(Field::ALL).await?;
+//! println!("{:?}", metadata.text(Field::InstanceId));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The way of a value: evidence → verdict → fields wanted → documents needed → stages of requests → values with their
+//! sources → snapshot.
+//!
+//! | you want | use |
+//! |---|---|
+//! | to ask now and then | [`Client`], or [`blocking::Client`] without a runtime |
+//! | metadata always at hand, kept fresh | [`LiveProvider`], through the trait [`Provider`] |
+//! | the same for a whole process, in one line | [`global`] |
+//! | a provider for your own tests | [`testing::MockProvider`] (feature `testing`) |
+//! | attributes for telemetry | [`otel`] |
+//!
+//! It never uses a proxy, never follows a redirect, asks for no secret, and keeps every promise within its deadline.
+
+pub mod blocking;
 mod catalog;
 mod client;
 mod clouds;
 pub mod config;
 mod detect;
 mod fetch;
+pub mod global;
 pub mod machine;
 pub mod otel;
+mod provider;
 mod secrets;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 mod volume;
 
@@ -16,5 +47,9 @@ pub use catalog::{CloudSummary, clouds};
 pub use client::Client;
 pub use config::{Config, ConfigBuilder};
 pub use imds_model as model;
-pub use imds_model::{Error, Field};
+pub use imds_model::{
+    CloudName, Confidence, Disk, Error, ErrorKind, Evidence, Field, Interface, Metadata, Outcome, Reading,
+    Selector, Source, Tags, Value, Verdict,
+};
+pub use provider::{Change, Changes, LiveProvider, Provider, RefreshPolicy, Refreshing};
 pub use transport::Network;

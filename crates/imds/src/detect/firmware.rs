@@ -121,18 +121,21 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
         let supports = || Some(Outcome::Cloud(cloud_name(cloud)));
         for row in cloud.firmware.iter().filter(|row| firmware.fires(row)) {
             let detail = format!("{}: that is {}", firmware.seen(row), &*cloud.title);
+            tell_origin(row);
             note(evidence, origin(row), detail, supports(), row.strength.into());
         }
         for row in cloud.environment.iter() {
             let value = machine.environment().get(&row.variable);
             if value.is_some_and(|value| row.value.as_ref().is_none_or(|expected| **expected == *value)) {
                 let detail = format!("{} is set: {}", &*row.variable, &*cloud.title);
+                tracing::trace!(source = &*row.source, "the variable's meaning");
                 note(evidence, EvidenceSource::Environment, detail, supports(), row.strength.into());
             }
         }
     }
     for row in NOT_CLOUDS.firmware.iter().filter(|row| firmware.fires(row)) {
         let what = row.title.as_deref().unwrap_or("no cloud");
+        tell_origin(row);
         let detail = match row.strength {
             Weight::Weak => format!("{}: {what}, which says nothing of the cloud", firmware.seen(row)),
             Weight::Strong | Weight::Certain => format!("{}: that is {what}", firmware.seen(row)),
@@ -150,6 +153,16 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
         };
         note(evidence, EvidenceSource::Firmware, detail, None, Strength::Weak);
     }
+}
+
+/// Where the table has a row from, for whoever doubts it.
+fn tell_origin(row: &FirmwareRow) {
+    tracing::trace!(
+        source = &*row.source,
+        fixture = &*row.fixture,
+        note = row.note.as_deref(),
+        "a signature matches"
+    );
 }
 
 fn origin(row: &FirmwareRow) -> EvidenceSource {

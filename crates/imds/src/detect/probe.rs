@@ -194,9 +194,11 @@ fn silence(failure: &Failure) -> String {
         Failure::Locked(error) => format!("this machine's own rules forbid the connection ({error})"),
         Failure::NotConnected(error) => format!("no connection ({error})"),
         Failure::ConnectTimedOut(_) => "no connection in time".to_owned(),
-        Failure::Reset(_) | Failure::NoAnswer(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => {
-            "no answer".to_owned()
-        }
+        Failure::Reset(_)
+        | Failure::CutShort(_)
+        | Failure::NoAnswer(_)
+        | Failure::TooLarge(_)
+        | Failure::NotHttp(_) => "no answer".to_owned(),
     }
 }
 
@@ -233,7 +235,7 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
 }
 
 impl Syntax {
-    fn fits(self, text: &str) -> bool {
+    pub(crate) fn fits(self, text: &str) -> bool {
         let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit());
         match self {
             Self::Decimal => !text.is_empty() && text.len() <= 20 && text.chars().all(|c| c.is_ascii_digit()),
@@ -248,7 +250,7 @@ impl Syntax {
         }
     }
 
-    fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Decimal => "a number",
             Self::Guid => "a GUID",

@@ -42,14 +42,21 @@ impl Documents {
         self.contents.insert(name, content);
     }
 
+    /// The names of those that could be read.
+    pub(crate) fn read(&self) -> impl Iterator<Item = &'static str> {
+        self.contents.iter().filter_map(|(name, content)| content.is_ok().then_some(*name))
+    }
+
+    /// Puts this failure in the place of everything that was read.
+    pub(crate) fn disbelieve(&mut self, why: &Error) {
+        for content in self.contents.values_mut().filter(|content| content.is_ok()) {
+            *content = Err(why.clone());
+        }
+    }
+
     /// The description of the cloud that they come from.
     pub(crate) fn description(&self) -> &'static Description {
         self.description
-    }
-
-    /// The cloud that they come from.
-    pub(crate) fn cloud(&self) -> &CloudName {
-        &self.cloud
     }
 
     /// Whether the document was asked for.

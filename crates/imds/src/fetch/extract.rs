@@ -93,7 +93,10 @@ fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outcome {
         let Some(first) = found.first() else { continue };
         let value = match field.shape() {
             Shape::Tags => tags(documents, first)?,
-            _ => text(documents, rule, first)?.map(Value::Text),
+            _ => text(documents, rule, first)?
+                .map(|text| spelled(documents, field, first, text))
+                .transpose()?
+                .map(Value::Text),
         };
         if let Some(value) = value {
             return Ok(Some(Extracted::new(value, first.source.clone())));
@@ -108,6 +111,17 @@ fn text(documents: &Documents, rule: &Rule, found: &Found<'_>) -> Result<Option<
         return Err(documents.malformed(&found.source, "the value isn't a text or a number"));
     }
     Ok(scalar(found.value).and_then(|text| respell(rule, &text)))
+}
+
+/// Addresses in their one spelling. What isn't one is refused: it came from somebody else.
+fn spelled(documents: &Documents, field: Field, found: &Found<'_>, text: String) -> Result<String, Error> {
+    let (spelling, what) = match field {
+        Field::PrivateIpv4 | Field::PublicIpv4 => (transform::ipv4(&text), "an IPv4 address"),
+        Field::Ipv6 => (transform::ipv6(&text), "an IPv6 address"),
+        Field::Mac => (transform::mac(&text), "a MAC address"),
+        _ => return Ok(text),
+    };
+    spelling.ok_or_else(|| documents.malformed(&found.source, &format!("the value isn't {what}")))
 }
 
 fn respell(rule: &Rule, text: &str) -> Option<String> {
@@ -192,6 +206,10 @@ fn read_interfaces(documents: &Documents) -> Outcome {
         source.get_or_insert_with(|| documents.source(name, pointer));
         for (item, at) in lookup(content, &format!("{pointer}/*")) {
             let key = at.rsplit('/').next().unwrap_or_default();
+            if rule.mac.from.first().is_some_and(|from| &**from == "@key") && transform::mac(key).is_none() {
+                let source = documents.source(name, &at);
+                return Err(documents.malformed(&source, "the listing's entry isn't a MAC address"));
+            }
             all.push((order(rule, item), interface(rule, key, item)));
         }
     }

@@ -7,8 +7,10 @@ use imds_model::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
+use super::documents::{lookup, scalar};
 use super::{Documents, Plan, json};
 use crate::clouds::description::{Document, Format};
+use crate::detect::probe;
 use crate::service::Service;
 use crate::transport::{Answer, Deadline};
 
@@ -18,13 +20,17 @@ const ENTRY_LIMIT: usize = 1000;
 const PLAIN_LIMIT: usize = 16 * 1024;
 
 /// Reads every document of the plan. What fails, fails alone.
+///
+/// A page that answers 200 to everything mustn't become a host name or a tag. JSON that holds nothing of the cloud's
+/// own is refused as it is read; plain words are believed only from a service that showed itself by a token or a header,
+/// or whose identifying document is what it should be.
 pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Deadline) -> Documents {
     let description = service.description();
     let mut running = JoinSet::new();
     for name in &plan.documents {
         let Some(document) = description.documents.get(name) else { continue };
         let (service, name) = (Arc::clone(service), *name);
-        running.spawn(async move { (name, read(&service, document, deadline).await) });
+        running.spawn(async move { (name, read(&service, name, document, deadline).await) });
     }
     let mut documents = Documents::new(description, service.cloud().clone());
     while let Some(ended) = running.join_next().await {
@@ -33,11 +39,20 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
             Err(error) => tracing::error!(%error, "reading a document ended early"),
         }
     }
+    let plain = |name: &str| description.documents.get(name).is_some_and(|it| it.format != Format::Json);
+    if !service.has_shown_itself()
+        && documents.read().any(plain)
+        && let Err(error) = probe::identify(service, deadline).await
+        && matches!(error.kind(), ErrorKind::Malformed | ErrorKind::TooLarge)
+    {
+        documents.disbelieve(&error);
+    }
     documents
 }
 
 async fn read(
     service: &Arc<Service>,
+    name: &str,
     document: &'static Document,
     deadline: Deadline,
 ) -> Result<Value, Error> {
@@ -47,15 +62,41 @@ async fn read(
             _ => error,
         }
     })?;
-    match document.format {
-        Format::Plain => plain(service, &document.path, &answer).map(Value::String),
-        Format::Json => json::parse(&answer.body, &document.omit).map_err(|error| {
-            service
-                .malformed(&document.path, "the answer isn't the JSON that it should be")
-                .with_source(error)
-        }),
-        Format::Tree => tree(service, document, &plain(service, &document.path, &answer)?, deadline).await,
+    let content = match document.format {
+        Format::Plain => plain(service, &document.path, &answer).map(Value::String)?,
+        Format::Json => json(service, document, &answer)?,
+        Format::Tree => tree(service, document, &plain(service, &document.path, &answer)?, deadline).await?,
+    };
+    resembles(service, name, document, &content)?;
+    Ok(content)
+}
+
+fn json(service: &Service, document: &Document, answer: &Answer) -> Result<Value, Error> {
+    let malformed = || service.malformed(&document.path, "the answer isn't the JSON that it should be");
+    let content =
+        json::parse(&answer.body, &document.omit).map_err(|error| malformed().with_source(error))?;
+    // No cloud's document is a bare number or word.
+    if content.is_object() || content.is_array() { Ok(content) } else { Err(malformed()) }
+}
+
+/// Refuses an identifying document that has nothing of what identifies the cloud. One that lacks a part, or spells a part
+/// in an unusual way, may come from a clone of the service, which the user named: it is read for what it has.
+fn resembles(service: &Service, name: &str, document: &Document, content: &Value) -> Result<(), Error> {
+    let Some(probe) = service.description().probe.as_ref().filter(|probe| *probe.document == *name) else {
+        return Ok(());
+    };
+    let found = |pointer: &str| lookup(content, pointer).first().and_then(|(value, _)| scalar(value));
+    for (pointer, syntax) in probe.require.iter() {
+        let fits = found(pointer).is_some_and(|text| match document.format {
+            Format::Json => true,
+            Format::Plain | Format::Tree => syntax.fits(&text),
+        });
+        if fits {
+            return Ok(());
+        }
     }
+    let title = &*service.description().title;
+    Err(service.malformed(&document.path, format!("the answer holds nothing that {title} says here")))
 }
 
 /// One value as text. What is no text of a metadata service (a web page, binary data) is refused here, before anyone

@@ -25,7 +25,7 @@ const LONGEST_RETRY_AFTER: u64 = 3600;
 pub(crate) fn ending_of(failure: &Failure) -> Ending {
     match failure {
         Failure::NotConnected(_) | Failure::ConnectTimedOut(_) => Ending::NotConnected,
-        Failure::Reset(_) => Ending::Reset,
+        Failure::Reset(_) | Failure::CutShort(_) => Ending::Reset,
         Failure::NoAnswer(_) => Ending::TimedOut,
         Failure::Forbidden(_) | Failure::Locked(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => {
             Ending::Hopeless
@@ -156,6 +156,12 @@ impl Service {
                 Failure::Reset(error) => (
                     ErrorKind::Unreachable,
                     "the connection was closed without an answer".to_owned(),
+                    Some("try again; a proxy or a firewall in the path may close it"),
+                    Some(error.into()),
+                ),
+                Failure::CutShort(error) => (
+                    ErrorKind::Unreachable,
+                    "the connection was closed in the middle of the answer".to_owned(),
                     Some("try again; a proxy or a firewall in the path may close it"),
                     Some(error.into()),
                 ),

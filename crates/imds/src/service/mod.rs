@@ -105,6 +105,14 @@ impl Service {
         self.recognised.load(Ordering::Relaxed)
     }
 
+    /// Whether something that only this cloud's service says was seen in its answers: a token, a header. Without it, plain
+    /// words may come from anybody.
+    pub(crate) fn has_shown_itself(&self) -> bool {
+        self.protocol.reply_headers.iter().next().is_some()
+            || self.is_recognised()
+            || self.tokens.is_spoken_with_token()
+    }
+
     fn look_at_server(&self, answer: &Answer) {
         if let Some(server) = &self.protocol.server
             && answer.header("server").is_some_and(|sent| sent.starts_with(&**server))
@@ -234,7 +242,7 @@ impl Service {
                     Pass::Token { generation, .. } if renewals < RENEWALS => {
                         tracing::debug!(path, "the token was refused; getting another");
                         renewals += 1;
-                        self.tokens.drop_token(*generation).await;
+                        self.tokens.drop_token(*generation, deadline).await;
                         continue;
                     }
                     Pass::Without { why } => return Err(why.clone()),

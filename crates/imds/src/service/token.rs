@@ -2,7 +2,8 @@
 //!
 //! | how the `PUT` ends | what follows |
 //! |---|---|
-//! | 200 with a token | it is used |
+//! | 200 with a token and its life | it is used |
+//! | 200 with anything else | malformed: whoever answers isn't this service |
 //! | 403 | the service is disabled: the end |
 //! | the connection stands, no answer within a second | requests without a token, where permitted; else "hop limit suspected" |
 //! | another definite refusal (400, 404, 405, …) | requests without a token, where permitted |
@@ -75,12 +76,18 @@ const WITH_TOKEN: u8 = 1;
 const WITHOUT_TOKEN: u8 = 2;
 
 impl Tokens {
-    /// Forgets the token of this generation; a newer one stays.
-    pub(super) async fn drop_token(&self, generation: u64) {
-        let mut state = self.state.lock().await;
+    /// Forgets the token of this generation; a newer one stays. Whoever holds the lock is getting a newer one, and may
+    /// take longer over it than this deadline has left.
+    pub(super) async fn drop_token(&self, generation: u64, deadline: Deadline) {
+        let Ok(mut state) = tokio::time::timeout(deadline.left(), self.state.lock()).await else { return };
         if state.0 == generation {
             state.1 = State::Empty;
         }
+    }
+
+    /// Whether the last request that needed it had a token.
+    pub(super) fn is_spoken_with_token(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed) == WITH_TOKEN
     }
 
     /// Which protocol was spoken last.
@@ -206,16 +213,17 @@ impl Service {
         }
     }
 
-    /// The token and how long it lives. Nothing of the body is told in an error: it could be a token all the same.
+    /// The token and how long it lives, which the service says of every token: a page that answers 200 to everything
+    /// doesn't. Nothing of the body is told in an error: it could be a token all the same.
     fn token_of(&self, protocol: &Protocol, answer: &Answer) -> Result<(Secret, Duration), Error> {
         let token = std::str::from_utf8(&answer.body).ok().map(str::trim).filter(|token| {
             !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()) && !token.starts_with('<')
         });
         let token = token.ok_or_else(|| self.malformed(&protocol.path, "the answer is no token"))?;
-        let life = answer
-            .header(&protocol.ttl_header)
-            .and_then(|ttl| ttl.trim().parse().ok())
-            .unwrap_or(protocol.ttl);
+        let life = answer.header(&protocol.ttl_header).and_then(|ttl| ttl.trim().parse::<u32>().ok());
+        let life = life.ok_or_else(|| {
+            self.malformed(&protocol.path, format!("the answer doesn't say {}", &*protocol.ttl_header))
+        })?;
         Ok((Secret::new(token.to_owned()), Duration::from_secs(life.min(protocol.ttl).into())))
     }
 }

@@ -94,8 +94,11 @@ impl Endpoint {
             return Some(literal(&[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()], host));
         }
         // Other spellings of IPv4 addresses (decimal, hexadecimal, short) would be left to the resolver's taste.
-        let looks_numeric = host.starts_with(|c: char| c.is_ascii_digit())
-            && !host.contains(|c: char| c.is_ascii_alphabetic() && c != 'x');
+        let last_label = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        let looks_numeric = match last_label.strip_prefix("0x").or_else(|| last_label.strip_prefix("0X")) {
+            Some(digits) => digits.chars().all(|c| c.is_ascii_hexdigit()),
+            None => last_label.chars().all(|c| c.is_ascii_digit()),
+        };
         let valid = !host.is_empty()
             && host.len() <= 253
             && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
@@ -195,6 +198,9 @@ mod tests {
             "http://0xa9fea9fe",
             "http://2852039166",
             "http://127.1",
+            "http://0xa9.0xfe.0xa9.0xFE",
+            "http://0251.0376.0251.0376.",
+            "http://0X7f.1",
             "http://a b",
             "http://a\r\nX: y",
         ] {

@@ -74,6 +74,8 @@ pub(crate) enum Failure {
     ConnectTimedOut(Duration),
     /// The connection went away.
     Reset(hyper::Error),
+    /// The connection went away in the middle of the answer.
+    CutShort(hyper::Error),
     /// The connection stands, but no answer came in time.
     NoAnswer(Duration),
     /// The body is larger than the limit.
@@ -156,7 +158,8 @@ impl Exchange {
                     return Failure::TooLarge(request.limit);
                 }
                 match error.downcast::<hyper::Error>() {
-                    Ok(error) => hyper_failure(*error),
+                    Ok(error) if is_misspelled(&error) => Failure::NotHttp(error),
+                    Ok(error) => Failure::CutShort(*error),
                     Err(error) => Failure::NotHttp(error),
                 }
             })?;
@@ -225,6 +228,13 @@ impl Exchange {
             self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sender);
         }
     }
+}
+
+/// Whether a body isn't HTTP (chunks that aren't), as opposed to one that ended early.
+fn is_misspelled(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    let kind = cause.map(io::Error::kind);
+    error.is_parse() || matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
 fn hyper_failure(error: hyper::Error) -> Failure {

@@ -1,0 +1,195 @@
+//! The provider that reads from the machine's own service.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use imds_model::{CloudName, Error, Field, Metadata, Reading, RefreshClass, Verdict};
+use tokio::sync::Mutex;
+
+use super::{Changes, Provider, Publisher, Refreshing};
+use crate::client::{Client, volume_id_of};
+
+/// When a provider asks again by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefreshPolicy {
+    /// The time between refreshes while all goes well. A tenth of it is drawn by chance, so that machines that started
+    /// together don't ask together. Default: five minutes.
+    pub interval: Duration,
+    /// The first pause after a failure; each further one doubles it, up to the interval. Default: one second.
+    pub first_retry: Duration,
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(300), first_retry: Duration::from_secs(1) }
+    }
+}
+
+impl RefreshPolicy {
+    /// A policy with this interval between refreshes.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self { interval, ..Self::default() }
+    }
+
+    /// The pause after so many failures in a row. `chance` lies in 0..1.
+    pub(crate) fn pause(&self, failures: u32, chance: f64) -> Duration {
+        let pause = match failures {
+            0 => self.interval,
+            _ => self.first_retry.saturating_mul(1 << (failures - 1).min(16)).min(self.interval),
+        };
+        pause.mul_f64(1.0 - 0.1 * chance.clamp(0.0, 1.0))
+    }
+}
+
+/// Metadata of this machine, read once and kept fresh.
+///
+/// Reads are a load of an atomic pointer. A refresh builds a new snapshot and swaps it; it asks only for what has grown
+/// old: slow fields and those that failed before.
+#[derive(Debug)]
+pub struct LiveProvider {
+    client: Client,
+    cloud: CloudName,
+    verdict: Verdict,
+    snapshot: ArcSwap<Metadata>,
+    available: AtomicBool,
+    publisher: Publisher,
+    /// Held while a refresh runs, with the result of the last one.
+    running: Mutex<Option<Error>>,
+    finished: AtomicU64,
+}
+
+impl LiveProvider {
+    /// Detects the cloud and reads everything once.
+    ///
+    /// # Errors
+    /// As [`Client::read`]; and why the service couldn't be asked, unless firmware knows at least something that it would
+    /// have said.
+    pub async fn start(client: Client) -> Result<Arc<Self>, Error> {
+        let (cloud, verdict) = client.cloud().await?;
+        let metadata = client.read_from(&cloud, &verdict, Field::ALL).await?;
+        if let Some(failure) = metadata.failure() {
+            let own = |field: &Field| !matches!(field, Field::Cloud | Field::Platform);
+            if !metadata.readings().any(|(field, reading)| own(&field) && reading.value().is_some()) {
+                return Err(failure.clone());
+            }
+        }
+        let metadata = Arc::new(metadata);
+        Ok(Arc::new(Self {
+            client,
+            cloud,
+            verdict,
+            available: AtomicBool::new(metadata.failure().is_none()),
+            publisher: Publisher::new(Arc::clone(&metadata)),
+            snapshot: ArcSwap::new(metadata),
+            running: Mutex::new(None),
+            finished: AtomicU64::new(0),
+        }))
+    }
+
+    /// Refreshes in the background until the provider is dropped. Needs the runtime that it is called in to keep running.
+    pub fn keep_fresh(self: &Arc<Self>, policy: RefreshPolicy) -> tokio::task::JoinHandle<()> {
+        let provider = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut failures: u32 = 0;
+            loop {
+                tokio::time::sleep(policy.pause(failures, fastrand::f64())).await;
+                // Only for the time of a refresh, so that dropping the last owner ends this task.
+                let Some(provider) = provider.upgrade() else { return };
+                failures = match provider.refresh().await {
+                    Ok(metadata) if metadata.readings().all(|(_, reading)| reading.error().is_none()) => 0,
+                    Ok(_) => failures.saturating_add(1),
+                    Err(error) => {
+                        tracing::debug!(%error, "metadata couldn't be refreshed; the last good values stay");
+                        failures.saturating_add(1)
+                    }
+                };
+            }
+        })
+    }
+
+    /// How the cloud was found.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Fields that may be another than they were: slow ones, and those that aren't known.
+    fn grown_old(&self) -> Vec<Field> {
+        let snapshot = self.snapshot.load();
+        let fixed_and_good = |field: Field| {
+            field.refresh_class() == RefreshClass::Fixed
+                && match snapshot.reading(field) {
+                    Some(Reading::Known { trouble, .. }) => trouble.is_none(),
+                    Some(Reading::Absent { .. }) => true,
+                    _ => false,
+                }
+        };
+        Field::ALL.iter().copied().filter(|field| !fixed_and_good(*field)).collect()
+    }
+
+    async fn refresh_now(&self) -> Result<Arc<Metadata>, Error> {
+        let before = self.finished.load(Ordering::Acquire);
+        let mut last = self.running.lock().await;
+        // Someone else's refresh began before this call and ended after it: it is this call's refresh, too.
+        if self.finished.load(Ordering::Acquire) == before {
+            let outcome = self.read_again().await;
+            *last = outcome.err();
+            self.finished.fetch_add(1, Ordering::Release);
+        }
+        match &*last {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.snapshot.load_full()),
+        }
+    }
+
+    async fn read_again(&self) -> Result<(), Error> {
+        let fields = self.grown_old();
+        let mut metadata = self.client.read_from(&self.cloud, &self.verdict, &fields).await?;
+        let failure = metadata.failure().cloned();
+        metadata.keep_last_good(&self.snapshot.load());
+        let metadata = Arc::new(metadata);
+        self.available.store(failure.is_none(), Ordering::Relaxed);
+        self.snapshot.store(Arc::clone(&metadata));
+        self.publisher.publish(metadata);
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Provider for LiveProvider {
+    fn snapshot(&self) -> Arc<Metadata> {
+        self.snapshot.load_full()
+    }
+
+    fn is_available(&self) -> bool {
+        self.available.load(Ordering::Relaxed)
+    }
+
+    fn volume_id(&self, device: &str) -> Result<String, Error> {
+        volume_id_of(self.client.configuration(), &self.snapshot.load(), device)
+    }
+
+    fn refresh(&self) -> Refreshing<'_> {
+        Box::pin(self.refresh_now())
+    }
+
+    fn subscribe(&self) -> Changes {
+        self.publisher.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_after_failures_up_to_the_interval() {
+        let policy = RefreshPolicy::every(Duration::from_secs(10));
+        let seconds: Vec<u64> = (0..7).map(|failures| policy.pause(failures, 0.0).as_secs()).collect();
+        assert_eq!(seconds, [10, 1, 2, 4, 8, 10, 10]);
+        assert_eq!(policy.pause(0, 1.0), Duration::from_secs(9));
+    }
+}
