@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use imds_model::{
     CloudName, Confidence, Error, ErrorKind, Evidence, EvidenceSource, Field, Metadata, Outcome, Reading,
@@ -67,21 +67,27 @@ impl Client {
         if let Some(kept) = &*self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) {
             return kept.clone();
         }
-        let verdict = self.detect_anew().await;
+        self.detect_anew(self.probe_time()).await.0
+    }
+
+    /// The verdict, and how long a service that may be the cloud's wants to be left alone, where that is why there is
+    /// none.
+    async fn detect_anew(&self, budget: Duration) -> (Verdict, Option<Duration>) {
+        let (verdict, rest) = self.weigh(budget).await;
         tracing::debug!(outcome = %verdict.outcome, requests = verdict.requests, "detected");
         if verdict.is_definite() {
             *self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict.clone());
         }
-        verdict
+        (verdict, rest)
     }
 
-    async fn detect_anew(&self) -> Verdict {
+    async fn weigh(&self, budget: Duration) -> (Verdict, Option<Duration>) {
         let started = Instant::now();
         let config = self.config();
         let mut evidence = Vec::new();
         let machine = config.machine_counts.then_some(&config.machine);
         if let Some(outcome) = told(config.forced.as_ref(), machine, &mut evidence) {
-            return Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed());
+            return (Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed()), None);
         }
         match machine {
             Some(machine) => firmware::survey(machine, &mut evidence),
@@ -95,11 +101,12 @@ impl Client {
         // Someone who names an endpoint wants it asked, whatever hardware this is.
         let told_to_ask = judgement.outcome == Outcome::None && self.endpoint_is_told();
         if !(judgement.open || told_to_ask) {
-            return Verdict::new(judgement.outcome, judgement.confidence, evidence, 0, started.elapsed());
+            let elapsed = started.elapsed();
+            return (Verdict::new(judgement.outcome, judgement.confidence, evidence, 0, elapsed), None);
         }
         let before = (judgement.outcome, judgement.confidence);
-        let (outcome, confidence, requests) = self.probe(before, &mut evidence).await;
-        Verdict::new(outcome, confidence, evidence, requests, started.elapsed())
+        let (outcome, confidence, requests, rest) = self.probe(before, budget, &mut evidence).await;
+        (Verdict::new(outcome, confidence, evidence, requests, started.elapsed()), rest)
     }
 
     fn endpoint_is_told(&self) -> bool {
@@ -114,8 +121,9 @@ impl Client {
     async fn probe(
         &self,
         before: (Outcome, Confidence),
+        budget: Duration,
         evidence: &mut Vec<Evidence>,
-    ) -> (Outcome, Confidence, u32) {
+    ) -> (Outcome, Confidence, u32, Option<Duration>) {
         let config = self.config();
         if config.network == Network::Off {
             note(
@@ -125,24 +133,18 @@ impl Client {
                 None,
                 Strength::Weak,
             );
-            return (before.0, before.1, 0);
+            return (before.0, before.1, 0, None);
         }
         let suspect = before.0.cloud();
         let candidates: Vec<probe::Candidate> = clouds::CLOUDS
             .iter()
             .filter(|cloud| suspect.is_none_or(|suspect| suspect.as_str() == &*cloud.name))
-            .filter_map(|cloud| self.candidate(cloud, evidence))
+            .filter_map(|cloud| self.candidate(cloud, budget, evidence))
             .collect();
         if candidates.is_empty() {
-            return (before.0, before.1, 0);
+            return (before.0, before.1, 0, None);
         }
-        let budget = config.probe_timeout;
-        let permissions =
-            |token_time| Permissions { tokenless: config.tokenless, tries: config.tries, token_time };
-        // A token that never comes (hop limit) has to leave time for a request without one.
-        let permissions = permissions(config.token_time.min(budget.mul_f64(0.4)));
-        let probed =
-            probe::probe(&candidates, &config.machine, config.network, permissions, budget, evidence).await;
+        let probed = probe::probe(&candidates, &config.machine, config.network, budget, evidence).await;
         let native: Vec<&Arc<Service>> =
             probed.identified.iter().filter(|service| !probe::is_imitated(service)).collect();
         let outcome = match native.first().or(probed.identified.first().as_ref()) {
@@ -162,7 +164,12 @@ impl Client {
                 (judgement.outcome, judgement.confidence)
             }
         };
-        (outcome.0, outcome.1, probed.requests)
+        (outcome.0, outcome.1, probed.requests, probed.rest)
+    }
+
+    /// Probing is a part of what the caller waits for.
+    fn probe_time(&self) -> Duration {
+        self.config().probe_timeout.min(self.config().timeout)
     }
 
     /// The probing service has a short temper; the one that reads afterwards keeps its connections and tokens out of it.
@@ -183,6 +190,7 @@ impl Client {
     fn candidate(
         &self,
         cloud: &'static Description,
+        budget: Duration,
         evidence: &mut Vec<Evidence>,
     ) -> Option<probe::Candidate> {
         let config = self.config();
@@ -205,7 +213,15 @@ impl Client {
                 return None;
             }
         };
-        (!endpoints.is_empty()).then_some(probe::Candidate { description: cloud, protocol, endpoints })
+        let mut permissions = self.permissions(cloud);
+        // A token that never comes (hop limit) has to leave time for a request without one.
+        permissions.token_time = permissions.token_time.min(budget.mul_f64(0.4));
+        (!endpoints.is_empty()).then_some(probe::Candidate {
+            description: cloud,
+            protocol,
+            endpoints,
+            permissions,
+        })
     }
 
     /// Detects, and has the found cloud's service identify itself where firmware alone decided. The error says why it
@@ -277,7 +293,24 @@ impl Client {
 
     /// The cloud, or why there is none to read.
     pub(crate) async fn cloud(&self) -> Result<(CloudName, Verdict), Error> {
-        let verdict = self.detect().await;
+        self.cloud_before(self.deadline()).await
+    }
+
+    /// The cloud. A service that only wants to be asked later is asked later, for as long as the caller waits.
+    async fn cloud_before(&self, deadline: Deadline) -> Result<(CloudName, Verdict), Error> {
+        let kept = self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let verdict = match kept {
+            Some(kept) => kept,
+            None => loop {
+                let (verdict, rest) = self.detect_anew(self.probe_time().min(deadline.left())).await;
+                match rest {
+                    Some(rest) if verdict.outcome == Outcome::Unknown && rest < deadline.left() => {
+                        tokio::time::sleep(rest).await;
+                    }
+                    _ => break verdict,
+                }
+            },
+        };
         match &verdict.outcome {
             Outcome::Cloud(cloud) => Ok((cloud.clone(), verdict)),
             Outcome::None => Err(Error::new(ErrorKind::NoCloud, "this machine is in no cloud").with_remedy(
@@ -299,13 +332,24 @@ impl Client {
     /// [`ErrorKind::NoCloud`] and [`ErrorKind::Unknown`] by the verdict; [`ErrorKind::Usage`] for a variable that can't
     /// be used.
     pub async fn read(&self, fields: &[Field]) -> Result<Metadata, Error> {
-        let (cloud, verdict) = self.cloud().await?;
-        self.read_from(&cloud, &verdict, fields).await
+        let deadline = self.deadline();
+        let (cloud, verdict) = self.cloud_before(deadline).await?;
+        self.read_before(deadline, &cloud, &verdict, fields).await
     }
 
     /// Reads from a cloud that was found before.
     pub(crate) async fn read_from(
         &self,
+        cloud: &CloudName,
+        verdict: &Verdict,
+        fields: &[Field],
+    ) -> Result<Metadata, Error> {
+        self.read_before(self.deadline(), cloud, verdict, fields).await
+    }
+
+    async fn read_before(
+        &self,
+        deadline: Deadline,
         cloud: &CloudName,
         verdict: &Verdict,
         fields: &[Field],
@@ -317,7 +361,7 @@ impl Client {
             wanted.push(Field::ClusterName);
         }
         match self.service(cloud) {
-            Ok(service) => self.fetch(&service, &wanted, &mut metadata).await,
+            Ok(service) => self.fetch(&service, &wanted, deadline, &mut metadata).await,
             Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
             Err(error) => {
                 for field in &wanted {
@@ -337,9 +381,15 @@ impl Client {
         Ok(metadata.only(fields))
     }
 
-    async fn fetch(&self, service: &Arc<Service>, wanted: &[Field], metadata: &mut Metadata) {
+    async fn fetch(
+        &self,
+        service: &Arc<Service>,
+        wanted: &[Field],
+        deadline: Deadline,
+        metadata: &mut Metadata,
+    ) {
         let plan = plan::plan(service.description(), wanted);
-        let documents = read::documents(service, &plan, self.deadline()).await;
+        let documents = read::documents(service, &plan, deadline).await;
         extract::extract(&documents, &plan, metadata);
         metadata.set_failure(documents.common_failure());
         metadata.set_protocol(service.spoken());
@@ -416,7 +466,8 @@ impl Client {
     /// network says.
     pub async fn raw(&self, path: &str, allow_secret: bool) -> Result<Vec<u8>, Error> {
         let path = Path::parse(path)?;
-        let (cloud, _) = self.cloud().await?;
+        let deadline = self.deadline();
+        let (cloud, _) = self.cloud_before(deadline).await?;
         let service = self.service(&cloud)?;
         let ruling = if allow_secret { Ruling::Open } else { path.judge(service.description()) };
         if ruling == Ruling::Secret {
@@ -425,7 +476,7 @@ impl Client {
                 .with_path(path.to_request())
                 .with_remedy("if you mean it, add --allow-secret"));
         }
-        let answer = service.get_raw(&path.to_request(), self.deadline()).await?;
+        let answer = service.get_raw(&path.to_request(), deadline).await?;
         match ruling {
             Ruling::Without(members) => {
                 path.redact(&answer.body, &members).map_err(|error| error.with_cloud(&cloud))
@@ -457,6 +508,8 @@ fn source_of(verdict: &Verdict) -> Source {
     let decisive = verdict
         .evidence
         .iter()
+        // The first of the strongest: of equal ones, `max_by_key` takes the last.
+        .rev()
         .filter(|piece| piece.supports.as_ref() == Some(&verdict.outcome))
         .max_by_key(|piece| piece.strength);
     let Some(piece) = decisive else { return Source::Derived(Vec::new()) };

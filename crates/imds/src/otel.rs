@@ -1,1 +1,224 @@
-//! OpenTelemetry resource attributes.
+//! OpenTelemetry resource attributes from a snapshot, by the semantic conventions (version 1.44; all of these are still in
+//! development there).
+//!
+//! | attribute | from |
+//! |---|---|
+//! | `cloud.provider` | `cloud`, in the conventions' spelling |
+//! | `cloud.platform` | `cloud` and `platform`; left out where the conventions have no name for it |
+//! | `cloud.region`, `cloud.availability_zone`, `cloud.account.id`, `cloud.resource_id` | `region`, `zone`, `account_id`, `resource_id` |
+//! | `host.id`, `host.type`, `host.image.id` | `instance_id`, `instance_type`, `image_id` |
+//! | `host.name` | `hostname`; on Google Cloud `instance_name`, as the collector's detector has it |
+//! | `host.arch` | `architecture`: `x86_64` is `amd64`, `i386` is `x86` |
+//! | `k8s.cluster.name` | `cluster_name` |
+//! | `azure.resource_group.name`, `azure.vm.name`, `azure.vm.size`, `azure.vm.scaleset.name` | `resource_group`, `instance_name`, `instance_type`, `scaling_group` |
+//! | `gcp.gce.instance.name`, `gcp.gce.instance_group_manager.name` | `instance_name`, `scaling_group` |
+//!
+//! `azure.vm.*` isn't in the conventions; it is what the collector's Azure detector writes, and what dashboards use.
+
+use imds_model::{CloudName, Field, Metadata};
+
+/// The resource attributes that a snapshot gives, in a fixed order. What isn't known is left out; nothing is empty.
+///
+/// ```
+/// use imds::model::{CloudName, Metadata, Reading, Source, Value};
+/// use imds::{Field, otel};
+/// let mut metadata = Metadata::new(CloudName::AZURE);
+/// metadata.set(Field::Region, Reading::known(Value::Text("westeurope".into()), Source::Mock));
+/// assert_eq!(
+///     otel::resource_attributes(&metadata),
+///     [("cloud.provider", "azure".to_owned()), ("cloud.region", "westeurope".to_owned())]
+/// );
+/// ```
+#[must_use]
+pub fn resource_attributes(metadata: &Metadata) -> Vec<(&'static str, String)> {
+    let cloud = metadata.cloud();
+    let text = |field: Field| metadata.text(field);
+    let host_name = if *cloud == CloudName::GCP { Field::InstanceName } else { Field::Hostname };
+    let of_every_cloud = [
+        ("cloud.provider", Some(provider(cloud))),
+        ("cloud.platform", platform(cloud, text(Field::Platform))),
+        ("cloud.region", text(Field::Region)),
+        ("cloud.availability_zone", text(Field::Zone)),
+        ("cloud.account.id", text(Field::AccountId)),
+        ("cloud.resource_id", text(Field::ResourceId)),
+        ("host.id", text(Field::InstanceId)),
+        ("host.name", text(host_name)),
+        ("host.type", text(Field::InstanceType)),
+        ("host.image.id", text(Field::ImageId)),
+        ("host.arch", text(Field::Architecture).map(architecture)),
+        ("k8s.cluster.name", text(Field::ClusterName)),
+    ];
+    let of_this_cloud: &[(&'static str, Option<&str>)] = match cloud.as_str() {
+        "azure" => &[
+            ("azure.resource_group.name", text(Field::ResourceGroup)),
+            ("azure.vm.name", text(Field::InstanceName)),
+            ("azure.vm.size", text(Field::InstanceType)),
+            ("azure.vm.scaleset.name", text(Field::ScalingGroup)),
+        ],
+        "gcp" => &[
+            ("gcp.gce.instance.name", text(Field::InstanceName)),
+            ("gcp.gce.instance_group_manager.name", text(Field::ScalingGroup)),
+        ],
+        _ => &[],
+    };
+    let all = of_every_cloud.iter().chain(of_this_cloud);
+    all.filter_map(|(name, value)| Some((*name, value.filter(|value| !value.is_empty())?.to_owned())))
+        .collect()
+}
+
+/// `cloud.provider`: our names are the conventions', but for vendors whose name is longer there.
+fn provider(cloud: &CloudName) -> &str {
+    match cloud.as_str() {
+        "akamai" => "akamai_cloud",
+        "alibaba" => "alibaba_cloud",
+        "ibm" => "ibm_cloud",
+        "oracle" => "oracle_cloud",
+        "scaleway" => "scaleway_cloud",
+        "tencent" => "tencent_cloud",
+        name => name,
+    }
+}
+
+/// `cloud.platform`, where the conventions have a name for it.
+fn platform(cloud: &CloudName, platform: Option<&str>) -> Option<&'static str> {
+    Some(match (cloud.as_str(), platform?) {
+        ("aws", "vm") => "aws_ec2",
+        ("aws", "ecs" | "fargate") => "aws_ecs",
+        ("aws", "eks") => "aws_eks",
+        ("azure", "vm") => "azure.vm",
+        ("azure", "aks") => "azure.aks",
+        ("gcp", "vm") => "gcp_compute_engine",
+        ("gcp", "gke") => "gcp_kubernetes_engine",
+        ("gcp", "cloud_run") => "gcp_cloud_run",
+        ("akamai", "vm") => "akamai_cloud.compute",
+        ("alibaba", "vm") => "alibaba_cloud_ecs",
+        ("hetzner", "vm") => "hetzner.cloud_server",
+        ("oracle", "vm") => "oracle_cloud_compute",
+        ("scaleway", "vm") => "scaleway_cloud_compute",
+        ("tencent", "vm") => "tencent_cloud_cvm",
+        ("vultr", "vm") => "vultr.cloud_compute",
+        _ => return None,
+    })
+}
+
+/// `host.arch`.
+fn architecture(spelled: &str) -> &str {
+    match spelled {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "i386" | "i686" => "x86",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imds_model::{Reading, Source, Value};
+
+    use super::*;
+
+    fn attributes(cloud: CloudName, values: &[(Field, &str)]) -> Vec<(&'static str, String)> {
+        let mut metadata = Metadata::new(cloud);
+        for (field, value) in values {
+            metadata.set(*field, Reading::known(Value::Text((*value).to_owned()), Source::Mock));
+        }
+        resource_attributes(&metadata)
+    }
+
+    fn one(cloud: CloudName, values: &[(Field, &str)], name: &str) -> Option<String> {
+        attributes(cloud, values).into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    #[test]
+    fn an_ec2_instance() {
+        let values = [
+            (Field::Platform, "vm"),
+            (Field::Region, "eu-west-1"),
+            (Field::Zone, "eu-west-1b"),
+            (Field::AccountId, "012345678901"),
+            (Field::InstanceId, "i-1"),
+            (Field::Hostname, "ip-10-0-0-1"),
+            (Field::InstanceName, "web-17"),
+            (Field::InstanceType, "m6i.xlarge"),
+            (Field::ImageId, "ami-1"),
+            (Field::Architecture, "x86_64"),
+        ];
+        let expected = [
+            ("cloud.provider", "aws"),
+            ("cloud.platform", "aws_ec2"),
+            ("cloud.region", "eu-west-1"),
+            ("cloud.availability_zone", "eu-west-1b"),
+            ("cloud.account.id", "012345678901"),
+            ("host.id", "i-1"),
+            ("host.name", "ip-10-0-0-1"),
+            ("host.type", "m6i.xlarge"),
+            ("host.image.id", "ami-1"),
+            ("host.arch", "amd64"),
+        ];
+        assert_eq!(
+            attributes(CloudName::AWS, &values),
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+    }
+
+    #[test]
+    fn platforms_and_providers_have_the_names_of_the_conventions() {
+        for (cloud, platform, expected) in [
+            ("aws", "ecs", Some("aws_ecs")),
+            ("aws", "fargate", Some("aws_ecs")),
+            ("aws", "eks", Some("aws_eks")),
+            ("azure", "vm", Some("azure.vm")),
+            ("azure", "aks", Some("azure.aks")),
+            ("azure", "arc", None),
+            ("gcp", "vm", Some("gcp_compute_engine")),
+            ("gcp", "gke", Some("gcp_kubernetes_engine")),
+            ("gcp", "cloud_run", Some("gcp_cloud_run")),
+            ("digitalocean", "vm", None),
+            ("oracle", "vm", Some("oracle_cloud_compute")),
+        ] {
+            let cloud = CloudName::builtin(cloud);
+            assert_eq!(one(cloud, &[(Field::Platform, platform)], "cloud.platform").as_deref(), expected);
+        }
+        for (cloud, expected) in [("digitalocean", "digitalocean"), ("ibm", "ibm_cloud"), ("vultr", "vultr")]
+        {
+            assert_eq!(one(CloudName::builtin(cloud), &[], "cloud.provider").as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn azure_and_google_cloud_have_attributes_of_their_own() {
+        let values = [
+            (Field::InstanceName, "web-vmss_3"),
+            (Field::Hostname, "webvmss000003"),
+            (Field::InstanceType, "Standard_D4s_v5"),
+            (Field::ResourceGroup, "rg-web"),
+            (Field::ScalingGroup, "web-vmss"),
+            (Field::ClusterName, "shop"),
+        ];
+        let azure = |name: &str| one(CloudName::AZURE, &values, name);
+        assert_eq!(azure("azure.resource_group.name").as_deref(), Some("rg-web"));
+        assert_eq!(azure("azure.vm.name").as_deref(), Some("web-vmss_3"));
+        assert_eq!(azure("azure.vm.size").as_deref(), Some("Standard_D4s_v5"));
+        assert_eq!(azure("azure.vm.scaleset.name").as_deref(), Some("web-vmss"));
+        assert_eq!(azure("host.name").as_deref(), Some("webvmss000003"));
+        assert_eq!(azure("k8s.cluster.name").as_deref(), Some("shop"));
+        assert_eq!(azure("gcp.gce.instance.name"), None);
+        let gcp = |name: &str| one(CloudName::GCP, &values, name);
+        assert_eq!(gcp("gcp.gce.instance.name").as_deref(), Some("web-vmss_3"));
+        assert_eq!(gcp("gcp.gce.instance_group_manager.name").as_deref(), Some("web-vmss"));
+        assert_eq!(gcp("host.name").as_deref(), Some("web-vmss_3"));
+        assert_eq!(gcp("azure.vm.name"), None);
+    }
+
+    #[test]
+    fn architectures_are_spelled_as_the_conventions_do() {
+        for (spelled, expected) in
+            [("x86_64", "amd64"), ("arm64", "arm64"), ("i386", "x86"), ("s390x", "s390x")]
+        {
+            assert_eq!(
+                one(CloudName::AWS, &[(Field::Architecture, spelled)], "host.arch").as_deref(),
+                Some(expected)
+            );
+        }
+    }
+}

@@ -40,7 +40,8 @@ impl Path {
             Error::new(ErrorKind::Usage, format!("{text:?} {why}"))
                 .with_remedy("give a path such as /latest/meta-data/instance-id")
         };
-        if text.contains("://") {
+        // A query may well hold one: Azure's tokens are for a resource.
+        if text.split('?').next().is_some_and(|path| path.contains("://")) {
             return Err(invalid("is a URL; give only its path"));
         }
         if text.contains('#') {
@@ -252,6 +253,7 @@ mod tests {
             ("/latest/meta-data/tags/instance/Name/", "/latest/meta-data/tags/instance/Name/"),
             ("/../../..", "/"),
             ("/a?b=c&d=%20e", "/a?b=c&d=%20e"),
+            ("/a?b=https://c/", "/a?b=https://c/"),
             ("/computeMetadata/v1/instance/?recursive=true", "/computeMetadata/v1/instance/?recursive=true"),
         ] {
             assert_eq!(Path::parse(given).unwrap().to_request(), sent);

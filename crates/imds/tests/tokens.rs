@@ -1,6 +1,7 @@
 //! AWS session tokens against real HTTP: shared, renewed, refused, lost on the way, and what follows.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod scripted;
 mod service;
 
 use std::time::{Duration, Instant};
@@ -8,12 +9,10 @@ use std::time::{Duration, Instant};
 use imds::model::{Error, ErrorKind, Metadata};
 use imds::{Client, Field};
 use imds_fake::{Fake, Fault, FaultKind};
+use scripted::TTL;
 use service::{client, fake, told};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 const ID: &[Field] = &[Field::InstanceId];
-const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds: 21600\r\n";
 
 fn client_of(fake: &Fake) -> Client {
     client(told("aws", &fake.url(), &[]))
@@ -156,7 +155,9 @@ async fn a_service_that_knows_no_tokens_is_asked_without_and_the_user_hears_of_i
         assert_eq!(metadata.text(Field::InstanceId), Some(&*expected));
         assert_eq!(metadata.protocol(), Some("IMDSv1"));
         assert_eq!(metadata.warnings().len(), 1, "{:?}", metadata.warnings());
-        assert!(metadata.warnings()[0].contains("IMDSv1") && metadata.warnings()[0].contains(&code.to_string()));
+        assert!(
+            metadata.warnings()[0].contains("IMDSv1") && metadata.warnings()[0].contains(&code.to_string())
+        );
         assert!(fake.requests().iter().all(|request| !request.sent_token()));
         client.read(ID).await.unwrap();
         assert_eq!(count(&fake, "PUT"), 1, "it is remembered");
@@ -187,7 +188,10 @@ async fn a_token_that_is_lost_on_the_way_costs_a_second_once() {
         let started = Instant::now();
         let metadata = client_of(&fake).read(Field::ALL).await.unwrap();
         let elapsed = started.elapsed();
-        assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_millis(2500), "{elapsed:?}");
+        assert!(
+            elapsed >= Duration::from_millis(900) && elapsed < Duration::from_millis(2500),
+            "{elapsed:?}"
+        );
         assert_eq!(metadata.text(Field::InstanceId), Some(&*expected));
         assert_eq!(metadata.protocol(), Some("IMDSv1"));
         assert!(metadata.warnings()[0].contains("no token came within 1s"), "{:?}", metadata.warnings());
@@ -255,27 +259,14 @@ async fn a_token_service_that_goes_on_failing_ends_in_its_error() {
     }
 }
 
-/// A server that gives this answer to every `PUT` and an identity document to every `GET`.
-async fn serve(put: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = vec![0; 4096];
-            let read = stream.read(&mut head).await.unwrap_or(0);
-            let identity: &[u8] = br#"{"instanceId":"i-0123456789abcdef0","accountId":"1","region":"r"}"#;
-            let (headers, body) = match head.get(..read) {
-                Some(head) if head.starts_with(b"PUT") => (TTL, &*put),
-                _ => ("", identity),
-            };
-            let head = format!(
-                "HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            );
-            let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
-        }
-    });
-    url
+/// A host that gives this for a token, and an identity document to who asks for anything else.
+async fn serve(token: Vec<u8>) -> String {
+    let identity = br#"{"instanceId":"i-0123456789abcdef0","accountId":"1","region":"r"}"#;
+    let answer = move |method: &str, _: &str| match method {
+        "PUT" => (200, TTL, token.clone()),
+        _ => (200, "", identity.to_vec()),
+    };
+    scripted::serve(answer).await
 }
 
 #[tokio::test]

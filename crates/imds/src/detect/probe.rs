@@ -26,6 +26,8 @@ pub(crate) struct Candidate {
     pub(crate) protocol: &'static Protocol,
     /// One endpoint for each address that may serve it.
     pub(crate) endpoints: Vec<Endpoint>,
+    /// What may be done to ask it.
+    pub(crate) permissions: Permissions,
 }
 
 /// What asking brought.
@@ -35,6 +37,8 @@ pub(crate) struct Probed {
     pub(crate) identified: Vec<Arc<Service>>,
     /// How many requests were sent.
     pub(crate) requests: u32,
+    /// How long a service that didn't identify itself for that reason wants to be left alone.
+    pub(crate) rest: Option<Duration>,
 }
 
 /// The endpoints at which a cloud is probed without any told: its IPv4 address, and its IPv6 address where the machine has
@@ -73,7 +77,6 @@ pub(crate) async fn probe(
     candidates: &[Candidate],
     machine: &Machine,
     network: Network,
-    permissions: Permissions,
     budget: Duration,
     evidence: &mut Vec<Evidence>,
 ) -> Probed {
@@ -94,7 +97,7 @@ pub(crate) async fn probe(
                     candidate.description,
                     candidate.protocol,
                     Arc::clone(&exchange),
-                    permissions,
+                    candidate.permissions,
                     machine.clone(),
                 )
             })
@@ -102,10 +105,12 @@ pub(crate) async fn probe(
         running.spawn(ask_address(exchange, here, deadline));
     }
     let mut identified: Vec<Arc<Service>> = Vec::new();
+    let mut rest = None;
     let whole = tokio::time::timeout(budget + Duration::from_millis(50), async {
         while let Some(ended) = running.join_next().await {
             let Ok(findings) = ended else { continue };
             for finding in findings {
+                rest = rest.max(rest_of(&finding));
                 identified.extend(report(finding, evidence));
             }
             // An address that stays silent can't take back what a service said of itself elsewhere.
@@ -117,7 +122,14 @@ pub(crate) async fn probe(
     if whole.await.is_err() {
         note(evidence, EvidenceSource::Probe, "the time for probing was over", None, Strength::Weak);
     }
-    Probed { identified, requests: exchanges.iter().map(|exchange| exchange.requests()).sum() }
+    Probed { identified, requests: exchanges.iter().map(|exchange| exchange.requests()).sum(), rest }
+}
+
+fn rest_of(finding: &Finding) -> Option<Duration> {
+    match finding {
+        Finding::Not(service, error) if error.kind() == ErrorKind::Throttled => service.rest(),
+        _ => None,
+    }
 }
 
 pub(crate) fn is_imitated(service: &Service) -> bool {

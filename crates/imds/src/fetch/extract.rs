@@ -113,15 +113,32 @@ fn text(documents: &Documents, rule: &Rule, found: &Found<'_>) -> Result<Option<
     Ok(scalar(found.value).and_then(|text| respell(rule, &text)))
 }
 
-/// Addresses in their one spelling. What isn't one is refused: it came from somebody else.
+/// Addresses in their one spelling, identifiers as they are. What isn't one is refused: it came from somebody else.
 fn spelled(documents: &Documents, field: Field, found: &Found<'_>, text: String) -> Result<String, Error> {
     let (spelling, what) = match field {
         Field::PrivateIpv4 | Field::PublicIpv4 => (transform::ipv4(&text), "an IPv4 address"),
         Field::Ipv6 => (transform::ipv6(&text), "an IPv6 address"),
         Field::Mac => (transform::mac(&text), "a MAC address"),
+        Field::InstanceId
+        | Field::InstanceType
+        | Field::ImageId
+        | Field::Region
+        | Field::Zone
+        | Field::ZoneId
+        | Field::AccountId
+        | Field::Hostname
+        | Field::Architecture
+        | Field::Lifecycle
+        | Field::Partition => (is_word(&text).then_some(text), "a single word"),
+        // Names and tags are people's own.
         _ => return Ok(text),
     };
     spelling.ok_or_else(|| documents.malformed(&found.source, &format!("the value isn't {what}")))
+}
+
+/// Whether it could be an identifier, and isn't a sentence, JSON or markup.
+fn is_word(text: &str) -> bool {
+    !text.chars().any(|c| c.is_whitespace() || c.is_control() || r#"<>{}[]"'\`"#.contains(c))
 }
 
 fn respell(rule: &Rule, text: &str) -> Option<String> {
@@ -209,6 +226,9 @@ fn read_interfaces(documents: &Documents) -> Outcome {
             if rule.mac.from.first().is_some_and(|from| &**from == "@key") && transform::mac(key).is_none() {
                 let source = documents.source(name, &at);
                 return Err(documents.malformed(&source, "the listing's entry isn't a MAC address"));
+            }
+            if !item.is_object() {
+                return Err(documents.malformed(&documents.source(name, &at), "this isn't an interface"));
             }
             all.push((order(rule, item), interface(rule, key, item)));
         }

@@ -75,8 +75,13 @@ fn json(service: &Service, document: &Document, answer: &Answer) -> Result<Value
     let malformed = || service.malformed(&document.path, "the answer isn't the JSON that it should be");
     let content =
         json::parse(&answer.body, &document.omit).map_err(|error| malformed().with_source(error))?;
-    // No cloud's document is a bare number or word.
-    if content.is_object() || content.is_array() { Ok(content) } else { Err(malformed()) }
+    // No cloud's document is a bare number or word, or a list of such lists.
+    let is_document = match &content {
+        Value::Object(_) => true,
+        Value::Array(items) => items.iter().all(|item| item.is_object() || item.is_string()),
+        _ => false,
+    };
+    if is_document { Ok(content) } else { Err(malformed()) }
 }
 
 /// Refuses an identifying document that has nothing of what identifies the cloud. One that lacks a part, or spells a part
@@ -122,6 +127,9 @@ async fn tree(
     listing: &str,
     deadline: Deadline,
 ) -> Result<Value, Error> {
+    if listing.trim_start().starts_with(['{', '[']) {
+        return Err(service.malformed(&document.path, "the answer is JSON, not a listing"));
+    }
     let entries: Vec<&str> = listing
         .lines()
         .map(|line| line.trim().trim_end_matches('/'))

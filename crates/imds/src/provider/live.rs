@@ -77,6 +77,9 @@ impl LiveProvider {
                 return Err(failure.clone());
             }
         }
+        for warning in metadata.warnings() {
+            tracing::warn!("{warning}");
+        }
         let metadata = Arc::new(metadata);
         Ok(Arc::new(Self {
             client,

@@ -55,6 +55,7 @@ pub(crate) struct Service {
     machine: Machine,
     warnings: Mutex<Vec<String>>,
     recognised: AtomicBool,
+    rest: Mutex<Option<Duration>>,
 }
 
 impl Service {
@@ -76,6 +77,7 @@ impl Service {
             machine,
             warnings: Mutex::default(),
             recognised: AtomicBool::new(false),
+            rest: Mutex::default(),
         })
     }
 
@@ -121,6 +123,18 @@ impl Service {
         }
     }
 
+    /// How long the service wanted to be left alone when it last said so.
+    pub(crate) fn rest(&self) -> Option<Duration> {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pause that an answer asks for.
+    fn pause_asked_for(&self, answer: Option<&Answer>) -> Option<Duration> {
+        let pause = failure::retry_after(answer)?;
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(pause);
+        Some(pause)
+    }
+
     /// How the service was spoken to: the token protocol or the negotiated version.
     pub(crate) fn spoken(&self) -> Option<String> {
         match (&self.protocol.token, &self.protocol.version) {
@@ -140,7 +154,7 @@ impl Service {
     fn warn(&self, warning: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if !warnings.contains(&warning) {
-            tracing::warn!("{warning}");
+            tracing::debug!("{warning}");
             warnings.push(warning);
         }
     }
@@ -259,7 +273,8 @@ impl Service {
                 Again::UntilDeadline => deadline = deadline.when_gone(),
                 Again::Yes | Again::No => return outcome.map_err(|failure| self.error_of(path, failure)),
             }
-            let pause = failure::retry_after(outcome.as_ref().ok())
+            let pause = self
+                .pause_asked_for(outcome.as_ref().ok())
                 .unwrap_or_else(|| retry::pause(tries, fastrand::f64()));
             if pause >= deadline.left() {
                 return outcome.map_err(|failure| self.error_of(path, failure));

@@ -17,7 +17,7 @@ use imds_model::{Error, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Service, ending_of, failure};
+use super::{Service, ending_of};
 use crate::clouds::description::Token as Protocol;
 use crate::transport::retry::{self, Again, Circumstances, Ending};
 use crate::transport::secret::Secret;
@@ -172,7 +172,8 @@ impl Service {
                 Ok(answer) => Ending::Status(answer.status.as_u16()),
                 Err(failure) => ending_of(failure),
             };
-            let pause = failure::retry_after(outcome.as_ref().ok())
+            let pause = self
+                .pause_asked_for(outcome.as_ref().ok())
                 .unwrap_or_else(|| retry::pause(tries, fastrand::f64()));
             let again = retry::again(ending, Circumstances::default()) == Again::Yes;
             if again && tries < self.permissions.tries && pause < deadline.left() {

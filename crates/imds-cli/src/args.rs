@@ -1,0 +1,456 @@
+//! The command line as it was typed. Pure: nothing here reads a file, a variable or the clock; `settings` does that.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use imds::Field;
+
+/// What the exit codes mean, at the end of every help page.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  internal error
+  2  wrong usage
+  3  no cloud here
+  4  this cloud or instance has no such value
+  5  refused: unauthorised, disabled, forbidden, locked by the host, or a secret
+  6  unreachable, timed out, throttled or answered wrongly; or it can't be said whether there is a cloud";
+
+#[cfg(feature = "fake")]
+const EXAMPLES: &str = "\
+Examples:
+  imds detect                              which cloud is this?
+  imds show                                everything about this machine
+  imds get region instance_id tags.Name    bare values, one a line
+  imds show --format env > metadata.env    for a shell, or systemd's EnvironmentFile=
+  imds show --fake azure:aks               try it without a cloud";
+
+#[cfg(not(feature = "fake"))]
+const EXAMPLES: &str = "\
+Examples:
+  imds detect                              which cloud is this?
+  imds show                                everything about this machine
+  imds get region instance_id tags.Name    bare values, one a line
+  imds show --format env > metadata.env    for a shell, or systemd's EnvironmentFile=";
+
+/// Where am I running? Detects the cloud under this machine and reads its instance metadata.
+#[derive(Debug, Parser)]
+#[command(
+    name = "imds",
+    version,
+    max_term_width = 110,
+    after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// This is the cloud (or none): nothing is detected
+    #[arg(long, global = true, value_name = "NAME|none", hide_possible_values = true, value_parser = Suggested(cloud_names))]
+    pub(crate) cloud: Option<String>,
+
+    /// Find or ask only these clouds, separated by commas
+    #[arg(long, global = true, value_name = "LIST", value_delimiter = ',', hide_possible_values = true, value_parser = Suggested(cloud_names))]
+    pub(crate) clouds: Option<Vec<String>>,
+
+    /// Ask this base URL, for every cloud, and nothing else
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// Read /sys, /proc, /dev, … below this directory
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) sysroot: Option<String>,
+
+    /// Send nothing: only what the machine itself knows
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+
+    /// How long it may take [default: 5s, `wait`: 120s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub(crate) timeout: Option<String>,
+
+    /// How long probing for an unknown cloud may take [default: 1s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub(crate) probe_timeout: Option<String>,
+
+    /// Use a built-in fake machine and its service instead of this one
+    #[cfg(feature = "fake")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "CLOUD[:SCENARIO]",
+        conflicts_with_all = ["endpoint", "sysroot"],
+        hide_possible_values = true, value_parser = Suggested(scenario_names)
+    )]
+    pub(crate) fake: Option<String>,
+
+    /// Never fall back to IMDSv1 on AWS
+    #[arg(long, global = true)]
+    pub(crate) no_imdsv1: bool,
+
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help = format!("The configuration file [default: {}]", crate::settings::DEFAULT_FILE))]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Say more on stderr: -v what happens, -vv how, -vvv every step
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+
+    /// No warnings on stderr, only errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// Colour the messages on stderr: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
+}
+
+/// When messages are coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print where this machine runs, in one word: aws, azure, gcp, …, none or unknown
+    ///
+    /// Firmware decides wherever it can; nothing is sent then. Exits with 0 for a cloud, 3 for none, 6 for unknown.
+    #[command(after_help = EXIT_CODES)]
+    Detect(Detect),
+
+    /// Print everything that is known about this machine
+    #[command(after_help = EXIT_CODES)]
+    Show(Show),
+
+    /// Print the bare values of fields, one a line
+    ///
+    /// With several fields it is all or nothing: if one can't be had and there is no --default, nothing is printed.
+    #[command(after_help = EXIT_CODES)]
+    Get(Get),
+
+    /// Print the instance's tags or labels
+    #[command(after_help = EXIT_CODES)]
+    Tags(Tags),
+
+    /// Print what the service answers to a path of its own
+    ///
+    /// The headers, tokens and versions that the service wants are added. Paths that give secrets are refused.
+    #[command(after_help = EXIT_CODES)]
+    Raw(Raw),
+
+    /// Wait until the metadata can be had; for boot scripts
+    ///
+    /// Prints nothing. Tries again with growing pauses until --timeout (default 120s), and ends at once with 3 where
+    /// there is no cloud.
+    #[command(after_help = EXIT_CODES)]
+    Wait(Wait),
+
+    /// Serve a fake metadata service until interrupted
+    ///
+    /// Prints the variables that point clients at it, for `eval` in a shell.
+    #[cfg(feature = "fake")]
+    #[command(after_help = EXIT_CODES)]
+    Fake(Fake),
+
+    /// Print the supported clouds and the fields they serve
+    Clouds(Clouds),
+
+    /// Print a completion script for a shell
+    Completions(Completions),
+
+    /// Print a manual page in roff, of this program or of one command
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Detect {
+    /// Tell what was looked at, what it said and what follows
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Have the service itself confirm what firmware says; exits by what happened
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    #[command(flatten)]
+    pub(crate) format: VerdictFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Also tell where each value was read
+    #[arg(long)]
+    pub(crate) sources: bool,
+
+    #[command(flatten)]
+    pub(crate) format: ShowFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// What to print: instance_id, tags.Name, interfaces.0.mac, disks.0.id, …
+    #[arg(required = true, value_name = "FIELD", hide_possible_values = true, value_parser = Suggested(field_names))]
+    pub(crate) fields: Vec<String>,
+
+    /// Print this for every field that can't be had
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) default: Option<String>,
+
+    /// End each value with a NUL instead of a newline
+    #[arg(short = '0', long)]
+    pub(crate) null: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tags {
+    #[command(flatten)]
+    pub(crate) format: TagsFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Raw {
+    /// The path, such as /latest/meta-data/placement/region
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+
+    /// Print it even if it is a secret
+    #[arg(long)]
+    pub(crate) allow_secret: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// What to wait for [default: instance_id]
+    #[arg(value_name = "FIELD", hide_possible_values = true, value_parser = Suggested(field_names))]
+    pub(crate) fields: Vec<String>,
+}
+
+#[cfg(feature = "fake")]
+#[derive(Debug, Args)]
+pub(crate) struct Fake {
+    /// The cloud, and the scenario where it isn't the plain one
+    #[arg(
+        value_name = "CLOUD[:SCENARIO]",
+        required_unless_present_any = ["scenario_file", "list_scenarios"],
+        conflicts_with = "scenario_file",
+        hide_possible_values = true, value_parser = Suggested(scenario_names)
+    )]
+    pub(crate) scenario: Option<String>,
+
+    /// Where to listen; port 0 takes a free one. Anyone who reaches the address is answered
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1338")]
+    pub(crate) listen: SocketAddr,
+
+    /// Change a value, by the service's own path: compute.vmId=…, meta-data/instance-id=…
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Misbehave: KIND[:PATH][:TIMES], such as 503:/latest/meta-data/tags:2, delay=2s, hang, reset
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) fault: Vec<String>,
+
+    /// Serve a scenario of your own
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) scenario_file: Option<PathBuf>,
+
+    /// List the scenarios (of this cloud) and end
+    #[arg(long)]
+    pub(crate) list_scenarios: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clouds {
+    /// Also show which cloud serves which field
+    #[arg(long)]
+    pub(crate) fields: bool,
+
+    #[command(flatten)]
+    pub(crate) format: CloudsFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command whose page is wanted [default: the program itself]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
+/// Formats of one command: `--format`, and `--json` for short.
+macro_rules! formats {
+    ($( $(#[doc = $doc:literal])+ $arguments:ident / $format:ident = $default:literal:
+        $( #[doc = $what:literal] $variant:ident ),+; )+) => { $(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+        pub(crate) enum $format { $( #[doc = $what] $variant, )+ }
+
+        #[derive(Clone, Copy, Debug, Args)]
+        pub(crate) struct $arguments {
+            /// The form of the output
+            #[arg(long, value_name = "FORMAT", default_value = $default)]
+            format: $format,
+
+            /// Short for --format json
+            #[arg(long, conflicts_with = "format")]
+            json: bool,
+        }
+
+        impl $arguments {
+            /// The form that was asked for.
+            pub(crate) fn chosen(self) -> $format {
+                if self.json { $format::Json } else { self.format }
+            }
+        }
+    )+ };
+}
+
+formats! {
+    /// Forms of `imds detect`.
+    VerdictFormat / DetectAs = "text":
+        /// One word, or the explanation
+        Text,
+        /// One object: the verdict with its evidence
+        Json;
+    /// Forms of `imds show`.
+    ShowFormat / ShowAs = "table":
+        /// For people
+        Table,
+        /// One object; its names and shapes are stable
+        Json,
+        /// The same object as YAML
+        Yaml,
+        /// IMDS_FIELD="value" lines for a shell and systemd's EnvironmentFile=
+        Env,
+        /// The value of OTEL_RESOURCE_ATTRIBUTES
+        Otel;
+    /// Forms of `imds tags`.
+    TagsFormat / TagsAs = "table":
+        /// For people
+        Table,
+        /// One object
+        Json,
+        /// The same object as YAML
+        Yaml,
+        /// IMDS_TAG_NAME="value" lines for a shell and systemd's EnvironmentFile=
+        Env;
+    /// Forms of `imds clouds`.
+    CloudsFormat / CloudsAs = "table":
+        /// For people
+        Table,
+        /// One object
+        Json,
+        /// The same object as YAML
+        Yaml;
+}
+
+/// Any text, with names that a shell may complete. What is acceptable is judged later, with a better message. Help
+/// doesn't list the names: `imds clouds` and `imds fake --list-scenarios` do.
+#[derive(Clone, Copy)]
+struct Suggested(fn() -> Vec<String>);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
+    }
+}
+
+fn field_names() -> Vec<String> {
+    Field::ALL.iter().map(ToString::to_string).collect()
+}
+
+fn cloud_names() -> Vec<String> {
+    let names = imds::clouds().into_iter().map(|cloud| cloud.name.to_string());
+    names.chain(["none".to_owned()]).collect()
+}
+
+#[cfg(feature = "fake")]
+fn scenario_names() -> Vec<String> {
+    imds_fake::Scenario::all()
+        .iter()
+        .map(|scenario| match scenario.name() {
+            "plain" => scenario.cloud().to_string(),
+            name => format!("{}:{name}", scenario.cloud()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_of_the_model_is_explained() {
+        use imds::model::error::exit;
+        for code in [
+            exit::DONE,
+            exit::INTERNAL,
+            exit::USAGE,
+            exit::NO_CLOUD,
+            exit::ABSENT,
+            exit::REFUSED,
+            exit::UNREACHABLE,
+        ] {
+            assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn json_is_short_for_its_format() {
+        let chosen = |line: &[&str]| match Arguments::try_parse_from(line).map(|parsed| parsed.command) {
+            Ok(Command::Show(show)) => Some(show.format.chosen()),
+            _ => None,
+        };
+        assert_eq!(chosen(&["imds", "show"]), Some(ShowAs::Table));
+        assert_eq!(chosen(&["imds", "show", "--json"]), Some(ShowAs::Json));
+        assert_eq!(chosen(&["imds", "show", "--format", "otel"]), Some(ShowAs::Otel));
+        assert_eq!(chosen(&["imds", "show", "--format", "text"]), None);
+    }
+}

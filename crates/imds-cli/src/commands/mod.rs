@@ -1,0 +1,108 @@
+//! One file per command. Each takes what was typed and what it needs, and says how it ended.
+
+pub(crate) mod clouds;
+mod detect;
+#[cfg(feature = "fake")]
+mod fake;
+mod get;
+mod pages;
+mod raw;
+mod show;
+mod tags;
+mod wait;
+
+use std::future::Future;
+
+use imds::machine::Environment;
+use imds::model::{ErrorKind, Selector};
+use imds::{Error, Field};
+
+use crate::args::{Arguments, Command, Global};
+use crate::exit::{Ending, usage};
+use crate::log;
+use crate::messages::Messages;
+use crate::output::Output;
+use crate::settings::{Purpose, Session, Settings};
+
+/// Runs the command that was asked for.
+pub(crate) fn run(
+    arguments: Arguments,
+    environment: &Environment,
+    messages: &Messages,
+    output: &mut Output,
+) -> Ending {
+    let caller = Caller { global: &arguments.global, environment, messages };
+    match arguments.command {
+        Command::Detect(detect) => caller
+            .ask(Purpose::Answer, async |session| detect::run(&detect, &session, messages, output).await),
+        Command::Show(show) => {
+            caller.ask(Purpose::Answer, async |session| show::run(&show, &session, messages, output).await)
+        }
+        Command::Get(get) => {
+            let selectors = selectors(&get.fields)?;
+            caller.ask(Purpose::Answer, async |session| {
+                get::run(&get, &selectors, &session, messages, output).await
+            })
+        }
+        Command::Tags(tags) => {
+            caller.ask(Purpose::Answer, async |session| tags::run(&tags, &session, messages, output).await)
+        }
+        Command::Raw(raw) => {
+            caller.ask(Purpose::Answer, async |session| raw::run(&raw, &session, output).await)
+        }
+        Command::Wait(wait) => {
+            let selectors = match wait.fields.is_empty() {
+                true => vec![Selector::Field(Field::InstanceId)],
+                false => selectors(&wait.fields)?,
+            };
+            caller.ask(Purpose::Wait, async |session| wait::run(&selectors, &session, messages).await)
+        }
+        #[cfg(feature = "fake")]
+        Command::Fake(fake) => {
+            let served = fake::prepare(&fake)?;
+            in_runtime(fake::run(&fake, served, messages, output))
+        }
+        Command::Clouds(clouds) => clouds::run(&clouds, output),
+        Command::Completions(completions) => pages::completions(&completions, output),
+        Command::Man(man) => pages::manual(&man, output),
+    }
+}
+
+/// Who asks, for commands that need the library.
+struct Caller<'a> {
+    global: &'a Global,
+    environment: &'a Environment,
+    messages: &'a Messages,
+}
+
+impl Caller<'_> {
+    /// Makes a client as the user wants it, and has the command use it.
+    fn ask(&self, purpose: Purpose, command: impl AsyncFnOnce(Session) -> Ending) -> Ending {
+        let settings = Settings::resolve(self.global, self.environment, purpose)?;
+        log::start(settings.log.clone(), self.messages);
+        in_runtime(async { command(settings.connect().await?).await })
+    }
+}
+
+fn in_runtime(work: impl Future<Output = Ending>) -> Ending {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::new(ErrorKind::Internal, "the asynchronous runtime can't be started").with_source(error)
+    })?;
+    runtime.block_on(work)
+}
+
+/// What was typed, as selectors.
+fn selectors(fields: &[String]) -> Result<Vec<Selector>, Error> {
+    fields.iter().map(|field| field.parse().map_err(|error| usage(format!("{error}")))).collect()
+}
+
+/// The fields that selectors need, each once.
+fn fields_of(selectors: &[Selector]) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for selector in selectors {
+        if !fields.contains(&selector.field()) {
+            fields.push(selector.field());
+        }
+    }
+    fields
+}

@@ -1,0 +1,111 @@
+//! The log: what the library says about its steps, as lines on stderr.
+
+use std::fmt::{self, Write as _};
+use std::time::Instant;
+
+use imds::Error;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::exit::usage;
+use crate::messages::Messages;
+
+/// What is logged when nobody says otherwise.
+pub(crate) const DEFAULT: LevelFilter = LevelFilter::WARN;
+
+/// The filter that a number of `-v` asks for.
+pub(crate) fn verbosity(count: u8) -> LevelFilter {
+    match count {
+        0 => DEFAULT,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+/// A filter as it is written in `IMDS_LOG`: a level, or `target=level,…`.
+pub(crate) fn filter(text: &str, origin: &str) -> Result<Targets, Error> {
+    // A word that is no level would be taken for the name of a module, and silence everything.
+    let known = |word: &str| {
+        let level = word.rsplit('=').next().unwrap_or(word).trim();
+        level.parse::<LevelFilter>().is_ok() && !level.chars().all(|c| c.is_ascii_digit())
+    };
+    let wrong = || {
+        usage(format!("{text:?} is no log filter"))
+            .with_path(origin)
+            .with_remedy("write error, warn, info, debug or trace, or MODULE=LEVEL,…")
+    };
+    if !text.split(',').all(known) {
+        return Err(wrong());
+    }
+    text.parse().map_err(|_| wrong())
+}
+
+/// Starts the log of this process.
+pub(crate) fn start(filter: Targets, messages: &Messages) {
+    let lines = Lines { messages: messages.clone(), started: Instant::now() };
+    // An error means that the program already has a log; that one goes on.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+}
+
+/// Writes events: warnings as the program's own, the rest with their time and place.
+struct Lines {
+    messages: Messages,
+    started: Instant,
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let text = text.message + &text.fields;
+        match *event.metadata().level() {
+            Level::WARN => self.messages.warning(&text, None),
+            level => {
+                let level = level.as_str().to_ascii_lowercase();
+                let at = self.started.elapsed().as_secs_f64();
+                self.messages.log(&format!("{level}: [{at:.3}s] {}: {text}", event.metadata().target()));
+            }
+        }
+    }
+}
+
+/// An event as text: its message, then ` name=value` for everything else.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string can't fail.
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            write!(self.fields, " {}={value:?}", field.name())
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_levels_or_modules_with_levels() {
+        for text in
+            ["error", "warn", "info", "debug", "trace", "off", "imds=debug", "warn,imds::transport=trace"]
+        {
+            assert!(filter(text, "IMDS_LOG").is_ok(), "{text}");
+        }
+        for text in ["", "verbose", "3", "imds=loud", "warn,"] {
+            let error = filter(text, "IMDS_LOG").unwrap_err();
+            assert_eq!((error.kind().exit_code(), error.path()), (2, Some("IMDS_LOG")), "{text}");
+        }
+    }
+}

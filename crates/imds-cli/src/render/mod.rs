@@ -1,0 +1,48 @@
+//! Forms of output, as pure functions from values to text.
+//!
+//! `table` is for people and may change; the others are contracts: `env` for shells and systemd, `otel` for
+//! OpenTelemetry, and JSON and YAML, whose shape is that of the serialised value.
+
+mod catalog;
+mod env;
+mod explanation;
+mod otel;
+mod table;
+
+use std::io;
+
+use serde::Serialize;
+
+pub(crate) use catalog::catalog;
+pub(crate) use env::Env;
+pub(crate) use explanation::explanation;
+pub(crate) use otel::otel;
+pub(crate) use table::{metadata, tags};
+
+/// Indented JSON with a newline at the end.
+pub(crate) fn json(document: &impl Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string_pretty(document)? + "\n")
+}
+
+/// YAML.
+pub(crate) fn yaml(document: &impl Serialize) -> io::Result<String> {
+    serde_saphyr::to_string(document).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_keeps_text_that_looks_like_something_else() {
+        let odd =
+            ["012345678901", "no", "null", "~", "1.0", "12e3", "2031-01-02", "a: b", "# x", "", "*x", "0x1f"];
+        let tags: imds::model::Tags =
+            odd.iter().map(|text| (format!("k{text}"), (*text).to_owned())).collect();
+        let text = yaml(&tags).unwrap();
+        for odd in odd {
+            let bare = text.lines().any(|line| line.ends_with(&format!(": {odd}")));
+            assert!(!bare, "{odd} has to be quoted:\n{text}");
+        }
+    }
+}

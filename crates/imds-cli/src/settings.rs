@@ -1,0 +1,241 @@
+//! The command line, the environment and the configuration file, resolved into what the library is told.
+//!
+//! Precedence: option, `IMDS_*` variable, variable of the cloud's own tools, file, default. The library reads the
+//! variables itself; a value of the file is handed to it only where no variable precedes.
+
+use std::time::Duration;
+
+use imds::config::{self, ConfigBuilder, duration};
+use imds::machine::Environment;
+use imds::{Client, Config, Error, Network};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::args::Global;
+pub(crate) use crate::config_file::DEFAULT_FILE;
+use crate::config_file::File;
+use crate::log;
+
+/// How long `imds wait` waits.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Variables of the clouds' own tools that name an endpoint, and so precede the file's.
+const ENDPOINT_VARIABLES: [&str; 3] =
+    ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "GCE_METADATA_HOST", "GCE_METADATA_IP"];
+
+/// What the client is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// An answer, now.
+    Answer,
+    /// An answer, some time.
+    Wait,
+}
+
+/// Everything that was asked for, checked as far as that goes without asking anybody.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    builder: ConfigBuilder,
+    /// What the log holds.
+    pub(crate) log: Targets,
+    patience: Duration,
+    #[cfg(feature = "fake")]
+    scenario: Option<imds_fake::Scenario>,
+}
+
+/// A client, and what it needs to live.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    /// How long `imds wait` goes on.
+    pub(crate) patience: Duration,
+    #[cfg(feature = "fake")]
+    _fake: Option<imds_fake::Fake>,
+}
+
+impl Session {
+    /// Whether nothing may be sent at all.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.client.configuration().network() == Network::Off
+    }
+}
+
+impl Settings {
+    /// Brings it all together.
+    ///
+    /// # Errors
+    /// `ErrorKind::Usage`, naming the option, variable or line that can't be used.
+    pub(crate) fn resolve(
+        arguments: &Global,
+        environment: &Environment,
+        purpose: Purpose,
+    ) -> Result<Self, Error> {
+        let file = File::read(arguments.config.as_deref())?;
+        let log = log_filter(arguments, environment, &file)?;
+        #[cfg(feature = "fake")]
+        let scenario = match &arguments.fake {
+            Some(spec) => Some(scenario(spec, "--fake")?),
+            None => None,
+        };
+        #[cfg(feature = "fake")]
+        let builder = match &scenario {
+            Some(scenario) => fake_machine(scenario, environment),
+            None => this_machine(arguments, environment, &file),
+        };
+        #[cfg(not(feature = "fake"))]
+        let builder = this_machine(arguments, environment, &file);
+        let mut settings = Self {
+            builder,
+            log,
+            patience: PATIENCE,
+            #[cfg(feature = "fake")]
+            scenario,
+        };
+        settings.take_options(arguments)?;
+        settings.take_times(arguments, environment, &file, purpose)?;
+        if arguments.no_imdsv1 || file.imdsv1 == Some(false) {
+            settings.builder = settings.builder.no_imdsv1();
+        }
+        Ok(settings)
+    }
+
+    fn take_options(&mut self, arguments: &Global) -> Result<(), Error> {
+        let mut builder = self.builder.clone();
+        if let Some(name) = &arguments.cloud {
+            builder = builder.cloud(name, "--cloud");
+        }
+        if let Some(names) = &arguments.clouds {
+            builder = builder.clouds(names, "--clouds");
+        }
+        if let Some(url) = &arguments.endpoint {
+            builder = builder.endpoint(url, "--endpoint");
+        }
+        if let Some(directory) = &arguments.sysroot {
+            builder = builder.sysroot(directory);
+        }
+        if arguments.offline {
+            builder = builder.network(Network::Off);
+        }
+        if let Some(time) = &arguments.probe_timeout {
+            builder = builder.probe_timeout(duration(time, "--probe-timeout")?);
+        }
+        self.builder = builder;
+        Ok(())
+    }
+
+    /// For `wait`, `--timeout` is the time of the whole; one try takes no longer than any other command does.
+    fn take_times(
+        &mut self,
+        arguments: &Global,
+        environment: &Environment,
+        file: &File,
+        purpose: Purpose,
+    ) -> Result<(), Error> {
+        let given = arguments.timeout.as_deref().map(|time| duration(time, "--timeout")).transpose()?;
+        let variable =
+            environment.get("IMDS_TIMEOUT").map(|time| duration(time, "IMDS_TIMEOUT")).transpose()?;
+        let usual = variable.or(file.timeout).unwrap_or(config::DEFAULT_TIMEOUT);
+        let mut builder = self.builder.clone();
+        builder = match purpose {
+            Purpose::Answer => builder.timeout(given.unwrap_or(usual)),
+            Purpose::Wait => {
+                self.patience = given.unwrap_or(PATIENCE);
+                builder.timeout(usual.min(self.patience)).patient()
+            }
+        };
+        if let (None, Some(time)) = (&arguments.probe_timeout, file.probe_timeout) {
+            builder = builder.probe_timeout(time);
+        }
+        self.builder = builder;
+        Ok(())
+    }
+
+    /// Makes the client, and starts the fake service where one was asked for. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `ErrorKind::Usage` for what the library can't use.
+    #[cfg_attr(not(feature = "fake"), expect(clippy::unused_async, reason = "only the fake needs a runtime"))]
+    pub(crate) async fn connect(self) -> Result<Session, Error> {
+        #[cfg(feature = "fake")]
+        let (builder, fake) = match self.scenario {
+            Some(scenario) => {
+                let fake = imds_fake::Fake::start(scenario).await.map_err(|error| {
+                    Error::new(
+                        imds::model::ErrorKind::Internal,
+                        "no fake service could be started on loopback",
+                    )
+                    .with_source(error)
+                })?;
+                (self.builder.endpoint(&fake.url(), "--fake"), Some(fake))
+            }
+            None => (self.builder, None),
+        };
+        #[cfg(not(feature = "fake"))]
+        let builder = self.builder;
+        Ok(Session {
+            client: Client::new(builder.build()?),
+            patience: self.patience,
+            #[cfg(feature = "fake")]
+            _fake: fake,
+        })
+    }
+}
+
+/// This machine: its environment, and the file where no variable precedes it.
+fn this_machine(arguments: &Global, environment: &Environment, file: &File) -> ConfigBuilder {
+    let mut builder = Config::builder(environment.clone());
+    let unset = |variable: &str| environment.get(variable).is_none();
+    if let Some((name, place)) = file.cloud.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD")) {
+        builder = builder.cloud(name, place);
+    }
+    if let Some((names, place)) = &file.clouds {
+        builder = builder.clouds(names, place);
+    }
+    let endpoint = file.endpoint.as_ref().filter(|_| {
+        unset("IMDS_URL") && ENDPOINT_VARIABLES.into_iter().all(unset) && arguments.endpoint.is_none()
+    });
+    if let Some((url, place)) = endpoint {
+        builder = builder.endpoint(url, place);
+    }
+    if let Some(directory) = file.sysroot.as_ref().filter(|_| unset("IMDS_SYSROOT")) {
+        builder = builder.sysroot(directory);
+    }
+    if let Some(network) = file.network.filter(|_| unset("IMDS_NETWORK")) {
+        builder = builder.network(network);
+    }
+    builder
+}
+
+/// A machine made up by a scenario: its firmware, no variables of this one, and nothing but loopback.
+#[cfg(feature = "fake")]
+fn fake_machine(scenario: &imds_fake::Scenario, environment: &Environment) -> ConfigBuilder {
+    let kept = environment.get("IMDS_TIMEOUT").map(|time| ("IMDS_TIMEOUT".to_owned(), time.to_owned()));
+    let files =
+        scenario.firmware().iter().fold(imds::machine::MemoryFiles::new(), |files, (name, content)| {
+            files.with(&format!("/sys/class/dmi/id/{name}"), format!("{content}\n"))
+        });
+    Config::builder(kept.into_iter().collect()).files(std::sync::Arc::new(files)).network(Network::Loopback)
+}
+
+/// A built-in scenario by `CLOUD[:SCENARIO]`.
+#[cfg(feature = "fake")]
+pub(crate) fn scenario(spec: &str, origin: &str) -> Result<imds_fake::Scenario, Error> {
+    imds_fake::Scenario::parse(spec).map_err(|error| {
+        crate::exit::usage(error.to_string())
+            .with_path(origin)
+            .with_remedy("`imds fake --list-scenarios` lists all of them")
+    })
+}
+
+fn log_filter(arguments: &Global, environment: &Environment, file: &File) -> Result<Targets, Error> {
+    let everywhere = |level: LevelFilter| Targets::new().with_default(level);
+    if arguments.quiet {
+        return Ok(everywhere(LevelFilter::ERROR));
+    }
+    if arguments.verbose > 0 {
+        return Ok(everywhere(log::verbosity(arguments.verbose)));
+    }
+    match environment.get("IMDS_LOG") {
+        Some(text) => log::filter(text, "IMDS_LOG"),
+        None => Ok(file.log.clone().unwrap_or_else(|| everywhere(log::DEFAULT))),
+    }
+}
