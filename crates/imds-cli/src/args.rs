@@ -1,6 +1,5 @@
 //! The command line as it was typed. Pure: nothing here reads a file, a variable or the clock; `settings` does that.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -263,7 +262,7 @@ pub(crate) struct Fake {
 
     /// Where to listen; port 0 takes a free one. Anyone who reaches the address is answered
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:1338")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: std::net::SocketAddr,
 
     /// Change a value, by the service's own path: compute.vmId=…, meta-data/instance-id=…
     #[arg(long, value_name = "PATH=VALUE")]

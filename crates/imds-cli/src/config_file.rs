@@ -9,7 +9,7 @@
 //! timeout = "5s"
 //! probe_timeout = "1s"
 //! imdsv1 = true
-//! log = "warn"
+//! log = "error"
 //! ```
 
 use std::io;

@@ -14,8 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::exit::usage;
 use crate::messages::Messages;
 
-/// What is logged when nobody says otherwise.
-pub(crate) const DEFAULT: LevelFilter = LevelFilter::WARN;
+/// What is logged when nobody says otherwise. Warnings aren't: what a user should hear comes with the results
+/// (`Metadata::warnings`), while the log also has those of services that turned out not to be there.
+pub(crate) const DEFAULT: LevelFilter = LevelFilter::ERROR;
 
 /// The filter that a number of `-v` asks for.
 pub(crate) fn verbosity(count: u8) -> LevelFilter {

@@ -75,6 +75,7 @@ impl Messages {
     }
 
     /// Says a plain line, unless the user wants quiet.
+    #[cfg(feature = "fake")]
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             self.write(&format!("imds: {}\n", visible(text)));

@@ -208,6 +208,7 @@ async fn no_scenario_shows_a_secret_in_any_form() {
 #[tokio::test]
 async fn what_goes_wrong_shows_no_secret_either() {
     log_everything();
+    let mut running = tokio::task::JoinSet::new();
     for scenario in ["aws:imdsv2-required", "azure:vmss-uniform-spot", "gcp:gke", "digitalocean"] {
         for fault in [
             "401",
@@ -223,21 +224,26 @@ async fn what_goes_wrong_shows_no_secret_either() {
             "connection-close",
             "reset",
         ] {
-            let fake = fake(scenario, &[]).await;
-            let client = client(told(fake.cloud().name(), &fake.url(), &[]));
-            // With a token in hand.
-            client.read(&[Field::InstanceId]).await.unwrap();
-            fake.inject(fault.parse().unwrap());
-            let who = format!("{scenario} {fault}");
-            assert_clean(&shown(&client, &client.read(Field::ALL).await.unwrap()), &who);
-            assert_asked_for_no_secret(&fake, &who);
-            for path in open_paths(fake.cloud().name()).iter().take(3) {
-                match client.raw(path, false).await {
-                    Ok(answer) => assert_clean(&String::from_utf8_lossy(&answer), &who),
-                    Err(error) => assert_clean(&told_of(&error), &who),
+            running.spawn(async move {
+                let fake = fake(scenario, &[]).await;
+                let client = client(told(fake.cloud().name(), &fake.url(), &[]));
+                // With a token in hand.
+                client.read(&[Field::InstanceId]).await.unwrap();
+                fake.inject(fault.parse().unwrap());
+                let who = format!("{scenario} {fault}");
+                assert_clean(&shown(&client, &client.read(Field::ALL).await.unwrap()), &who);
+                assert_asked_for_no_secret(&fake, &who);
+                for path in open_paths(fake.cloud().name()).iter().take(3) {
+                    match client.raw(path, false).await {
+                        Ok(answer) => assert_clean(&String::from_utf8_lossy(&answer), &who),
+                        Err(error) => assert_clean(&told_of(&error), &who),
+                    }
                 }
-            }
+            });
         }
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
     }
     assert_log_is_clean("after every fault");
 }

@@ -6,7 +6,7 @@ mod service;
 
 use std::time::{Duration, Instant};
 
-use imds::model::{ErrorKind, EvidenceSource, Metadata, Outcome, Reading, Source};
+use imds::model::{CloudName, ErrorKind, EvidenceSource, Metadata, Outcome, Reading, Source};
 use imds::{Client, Field};
 use imds_fake::{Behaviour, Stranger};
 use scripted::{Answer, TTL};
@@ -135,14 +135,14 @@ async fn told_to_be_a_cloud_it_still_gives_no_value() {
                 let absent = behaviour == Behaviour::Status(404);
                 match metadata.reading(field) {
                     Some(Reading::Failed(error)) => {
-                        assert_eq!(error.cloud().map(|it| it.as_str()), Some(cloud), "{who} {field}");
+                        assert_eq!(error.cloud().map(CloudName::as_str), Some(cloud), "{who} {field}");
                         assert!(!error.to_string().contains('\n'), "{who} {field}: {error}");
                     }
                     other => assert!(absent, "{who} {field}: {other:?}"),
                 }
             }
             let (verdict, confirmed) = client_of(cloud, &stranger.url()).verify().await;
-            assert_eq!(verdict.cloud().map(|it| it.as_str()), Some(cloud), "{who}: what was told holds");
+            assert_eq!(verdict.cloud().map(CloudName::as_str), Some(cloud), "{who}: what was told holds");
             assert!(confirmed.is_err(), "{who}");
         });
     }

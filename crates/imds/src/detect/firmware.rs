@@ -136,11 +136,12 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
     for row in NOT_CLOUDS.firmware.iter().filter(|row| firmware.fires(row)) {
         let what = row.title.as_deref().unwrap_or("no cloud");
         tell_origin(row);
-        let detail = match row.strength {
-            Weight::Weak => format!("{}: {what}, which says nothing of the cloud", firmware.seen(row)),
-            Weight::Strong | Weight::Certain => format!("{}: that is {what}", firmware.seen(row)),
+        let seen = firmware.seen(row);
+        let (detail, supports) = match row.strength {
+            Weight::Weak => (format!("{seen}: {what}, which says nothing of the cloud"), None),
+            Weight::Strong | Weight::Certain => (format!("{seen}: that is {what}"), Some(Outcome::None)),
         };
-        note(evidence, origin(row), detail, Some(Outcome::None), row.strength.into());
+        note(evidence, origin(row), detail, supports, row.strength.into());
     }
     if evidence.is_empty() {
         let seen: Vec<String> = ["sys_vendor", "product_name"]

@@ -212,7 +212,7 @@ pub(crate) fn segment(text: &str) -> String {
                 encoded.push(byte.into());
             }
             // `.` alone or twice would mean another folder.
-            b'.' if text.trim_matches('.') != "" => encoded.push('.'),
+            b'.' if !text.trim_matches('.').is_empty() => encoded.push('.'),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -58,7 +58,7 @@ impl Endpoint {
             return Err(invalid("holds characters that no URL has"));
         }
         let (host, port) = split_port(host_port).ok_or_else(|| invalid("has no valid port"))?;
-        let prefix = path.trim_end_matches('/').to_owned();
+        let prefix = path.trim_end_matches('/');
         Self::at(host, port, prefix).ok_or_else(|| invalid("has no valid host"))
     }
 
@@ -75,11 +75,11 @@ impl Endpoint {
         Self::parse(&format!("http://{host}"), origin)
     }
 
-    fn at(host: &str, port: u16, prefix: String) -> Option<Self> {
+    fn at(host: &str, port: u16, prefix: &str) -> Option<Self> {
         let literal = |addresses: &[IpAddr], shown: &str| Self {
             addresses: addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
             name: None,
-            prefix: prefix.clone(),
+            prefix: prefix.to_owned(),
             authority: authority(shown, port),
         };
         if let Some(v6) = host.strip_prefix('[') {
@@ -105,7 +105,7 @@ impl Endpoint {
         (valid && !looks_numeric).then(|| Self {
             addresses: Vec::new(),
             name: Some((host.to_owned(), port)),
-            prefix: prefix.clone(),
+            prefix: prefix.to_owned(),
             authority: authority(host, port),
         })
     }

@@ -1,0 +1,19 @@
+//! The command as users meet it: the built binary, against its own fake machines (`--fake`) and against fake services of
+//! this process (`--endpoint`). Nothing here leaves loopback.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod clouds;
+mod config_file;
+mod detect;
+mod fake;
+mod get;
+mod harness;
+mod network;
+mod output;
+mod pages;
+mod raw;
+mod secrets;
+mod show;
+mod tags;
+mod usage;
+mod wait;
