@@ -40,7 +40,8 @@ pub fn clouds() -> Vec<CloudSummary> {
         .collect()
 }
 
-fn serves(cloud: &clouds::description::Description, field: Field) -> bool {
+/// Whether a cloud has a place for this field at all.
+pub(crate) fn serves(cloud: &clouds::description::Description, field: Field) -> bool {
     if cloud.service.is_none() {
         return false;
     }

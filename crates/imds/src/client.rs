@@ -1,6 +1,7 @@
 //! Detection and reading in one object: what programs and the command use.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,14 +42,26 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: Config,
     verdict: Mutex<Option<Verdict>>,
+    /// Held while detection runs, with what the last one found.
+    detecting: tokio::sync::Mutex<Option<Detected>>,
+    detections: AtomicU64,
     services: Mutex<BTreeMap<CloudName, Arc<Service>>>,
 }
+
+/// The verdict, and how long a service that may be the cloud's wants to be left alone, where that is why there is none.
+type Detected = (Verdict, Option<Duration>);
 
 impl Client {
     /// A client that does what `config` says. Nothing is read or sent yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(Inner { config, verdict: Mutex::default(), services: Mutex::default() }))
+        Self(Arc::new(Inner {
+            config,
+            verdict: Mutex::default(),
+            detecting: tokio::sync::Mutex::default(),
+            detections: AtomicU64::new(0),
+            services: Mutex::default(),
+        }))
     }
 
     fn config(&self) -> &Config {
@@ -70,23 +83,31 @@ impl Client {
         self.detect_anew(self.probe_time()).await.0
     }
 
-    /// The verdict, and how long a service that may be the cloud's wants to be left alone, where that is why there is
-    /// none.
-    async fn detect_anew(&self, budget: Duration) -> (Verdict, Option<Duration>) {
+    /// Detections that are asked for at the same time are one.
+    async fn detect_anew(&self, budget: Duration) -> Detected {
+        let before = self.0.detections.load(Ordering::Acquire);
+        let mut last = self.0.detecting.lock().await;
+        // Someone else's detection began before this call and ended after it: it is this call's, too.
+        if let Some(shared) = last.clone().filter(|_| self.0.detections.load(Ordering::Acquire) != before) {
+            return shared;
+        }
         let (verdict, rest) = self.weigh(budget).await;
         tracing::debug!(outcome = %verdict.outcome, requests = verdict.requests, "detected");
         if verdict.is_definite() {
             *self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict.clone());
         }
-        (verdict, rest)
+        self.0.detections.fetch_add(1, Ordering::Release);
+        last.insert((verdict, rest)).clone()
     }
 
-    async fn weigh(&self, budget: Duration) -> (Verdict, Option<Duration>) {
+    async fn weigh(&self, budget: Duration) -> Detected {
         let started = Instant::now();
         let config = self.config();
         let mut evidence = Vec::new();
         let machine = config.machine_counts.then_some(&config.machine);
-        if let Some(outcome) = told(config.forced.as_ref(), machine, &mut evidence) {
+        if let Some(outcome) =
+            told(config.forced.as_ref(), machine, |cloud| config.permits(cloud), &mut evidence)
+        {
             return (Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed()), None);
         }
         match machine {
@@ -153,7 +174,8 @@ impl Client {
                     .services
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .insert(service.cloud().clone(), self.service_like(service));
+                    .entry(service.cloud().clone())
+                    .or_insert_with(|| self.service_like(service));
                 let contradicted =
                     native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
                 let confidence = if contradicted { Confidence::Likely } else { Confidence::Certain };
@@ -181,8 +203,8 @@ impl Client {
         let config = self.config();
         Permissions {
             tokenless: cloud.service.as_ref().is_none_or(|protocol| config.permits_tokenless(protocol)),
-            tries: config.tries,
-            token_time: config.token_time,
+            tries: config.tries_of(cloud),
+            token_time: config.token_time_of(cloud),
         }
     }
 
@@ -207,7 +229,13 @@ impl Client {
         let told = config.endpoint.clone().map(Some).map_or_else(|| config.told_endpoint(protocol), Ok);
         let endpoints = match told {
             Ok(Some(endpoint)) => vec![endpoint],
-            Ok(None) => probe::endpoints(protocol, &config.machine),
+            Ok(None) => match config.addresses_of(protocol) {
+                Ok(addresses) => probe::endpoints(&addresses, protocol.port, &config.machine),
+                Err(error) => {
+                    note(evidence, EvidenceSource::Environment, error.to_string(), None, Strength::Weak);
+                    return None;
+                }
+            },
             Err(error) => {
                 note(evidence, EvidenceSource::Environment, error.to_string(), None, Strength::Weak);
                 return None;
@@ -483,6 +511,14 @@ impl Client {
             }
             Ruling::Open | Ruling::Secret => Ok(answer.body.to_vec()),
         }
+    }
+
+    /// What the user should hear about the way services were asked so far (IMDSv1 had to be used, for instance).
+    /// [`Client::read`] puts the same into its snapshot.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let services = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.values().flat_map(|service| service.warnings()).collect()
     }
 
     /// The id of the volume behind a block device, as people write it: `sdc`, `/dev/sdc1`, `nvme1n1p2`.

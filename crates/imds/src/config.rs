@@ -1,20 +1,26 @@
 //! What a client shall do: from the caller, the environment, or by default.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imds_model::{CloudName, Error, ErrorKind, Outcome};
 
-use crate::clouds::description::Service as Protocol;
+use crate::clouds::CLOUDS;
+use crate::clouds::description::{Description, Service as Protocol};
 use crate::machine::{Environment, Files, Machine, Sysroot};
+use crate::transport::retry::TRIES;
 use crate::transport::{Endpoint, Network};
 
 /// How long a command may wait for an answer in all.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long probing may take in all.
 pub const DEFAULT_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a session token may be waited for.
+const TOKEN_TIME: Duration = Duration::from_secs(1);
 
 /// What a [`Client`](crate::Client) shall do. Made by [`Config::builder`].
 #[derive(Clone, Debug)]
@@ -28,8 +34,6 @@ pub struct Config {
     pub(crate) network: Network,
     pub(crate) timeout: Duration,
     pub(crate) probe_timeout: Duration,
-    pub(crate) tries: u32,
-    pub(crate) token_time: Duration,
     pub(crate) tokenless: bool,
     pub(crate) patient: bool,
 }
@@ -44,7 +48,6 @@ impl Config {
     /// let config = Config::builder(Environment::of_this_process()).cloud("aws", "--cloud").build().unwrap();
     /// # let _ = config;
     /// ```
-    #[must_use]
     pub fn builder(environment: Environment) -> ConfigBuilder {
         ConfigBuilder { environment, ..ConfigBuilder::default() }
     }
@@ -77,23 +80,45 @@ impl Config {
         if let Some(endpoint) = self.told_endpoint(protocol)? {
             return Ok(endpoint);
         }
+        Ok(Endpoint::literal(self.addresses_of(protocol)?, protocol.port))
+    }
+
+    /// The cloud's own addresses, less those that its variable rules out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a variable that can't be used.
+    pub(crate) fn addresses_of(&self, protocol: &Protocol) -> Result<Vec<IpAddr>, Error> {
         let addresses =
             [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok());
-        let mut addresses: Vec<std::net::IpAddr> = addresses.collect();
-        // The SDKs' setting for machines that have only one of both.
-        if let Some(mode) = self.environment().get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
-            && !protocol.url_variables.is_empty()
+        let mut addresses: Vec<IpAddr> = addresses.collect();
+        if let Some(variable) = &protocol.mode_variable
+            && let Some(mode) = self.environment().get(variable)
         {
             match mode.to_ascii_lowercase().as_str() {
-                "ipv4" => addresses.retain(std::net::IpAddr::is_ipv4),
-                "ipv6" => addresses.retain(std::net::IpAddr::is_ipv6),
+                "ipv4" => addresses.retain(IpAddr::is_ipv4),
+                "ipv6" => addresses.retain(IpAddr::is_ipv6),
                 _ => {
                     let error = Error::new(ErrorKind::Usage, format!("{mode:?} is neither IPv4 nor IPv6"));
-                    return Err(error.with_path("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"));
+                    return Err(error.with_path(&**variable));
                 }
             }
         }
-        Ok(Endpoint::literal(addresses, protocol.port))
+        Ok(addresses)
+    }
+
+    /// How many tries a request to this cloud has in all.
+    pub(crate) fn tries_of(&self, cloud: &Description) -> u32 {
+        let variable = cloud.service.as_ref().and_then(|protocol| protocol.tries_variable.as_deref());
+        // A value that is no number was refused when this was built.
+        let told = variable.and_then(|variable| number(self.environment(), variable).ok().flatten());
+        told.unwrap_or(TRIES)
+    }
+
+    /// How long this cloud's token may be waited for.
+    pub(crate) fn token_time_of(&self, cloud: &Description) -> Duration {
+        let variable = cloud.service.as_ref().and_then(|protocol| protocol.time_variable.as_deref());
+        let told = variable.and_then(|variable| number(self.environment(), variable).ok().flatten());
+        told.map_or(TOKEN_TIME, |seconds| Duration::from_secs(seconds.into()))
     }
 
     /// Where variables say that this cloud's service is.
@@ -255,17 +280,11 @@ impl ConfigBuilder {
             (None, Some(text)) => duration(text, "IMDS_TIMEOUT")?,
             (None, None) => DEFAULT_TIMEOUT,
         };
-        let number = |name: &str| -> Result<Option<u32>, Error> {
-            let Some(text) = self.environment.get(name) else { return Ok(None) };
-            let number = text.trim().parse().ok().filter(|number| (1..=100).contains(number));
-            number.map(Some).ok_or_else(|| {
-                Error::new(ErrorKind::Usage, format!("{text:?} is no number from 1 to 100")).with_path(name)
-            })
-        };
-        // The SDKs' variables: seconds one try may take, and how many tries there are.
-        let token_time =
-            number("AWS_METADATA_SERVICE_TIMEOUT")?.map(|seconds| Duration::from_secs(seconds.into()));
-        let tries = number("AWS_METADATA_SERVICE_NUM_ATTEMPTS")?;
+        for protocol in CLOUDS.iter().filter_map(|cloud| cloud.service.as_ref()) {
+            for variable in [&protocol.tries_variable, &protocol.time_variable].into_iter().flatten() {
+                number(&self.environment, variable)?;
+            }
+        }
         Ok(Config {
             forced,
             permitted,
@@ -275,11 +294,21 @@ impl ConfigBuilder {
             network,
             timeout,
             probe_timeout: self.probe_timeout.unwrap_or(DEFAULT_PROBE_TIMEOUT),
-            tries: tries.unwrap_or(crate::transport::retry::TRIES),
-            token_time: token_time.unwrap_or(Duration::from_secs(1)),
             tokenless: !self.no_imdsv1,
             patient: self.patient,
         })
+    }
+}
+
+/// A variable that holds a number from 1 to 100.
+fn number(environment: &Environment, variable: &str) -> Result<Option<u32>, Error> {
+    let Some(text) = environment.get(variable) else { return Ok(None) };
+    match text.trim().parse().ok().filter(|number| (1..=100).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            Err(Error::new(ErrorKind::Usage, format!("{text:?} is no number from 1 to 100"))
+                .with_path(variable))
+        }
     }
 }
 
@@ -292,7 +321,7 @@ fn cloud(name: &str, origin: &str) -> Result<CloudName, Error> {
     if let Some(description) = crate::clouds::find(name) {
         return Ok(crate::clouds::cloud_name(description));
     }
-    let known = crate::clouds::CLOUDS.iter().map(|cloud| &*cloud.name);
+    let known = CLOUDS.iter().map(|cloud| &*cloud.name);
     let remedy = match imds_model::field::nearest(name, known) {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "`imds clouds` lists them".to_owned(),

@@ -1,6 +1,5 @@
 //! Readers beside writers: what a data race detector watches (`.ci/race`), and what must hold anyway.
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,5 @@
 //! The provider for other people's tests.
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use imds::testing::MockProvider;
 use imds::{Error, ErrorKind, Field, Provider, Value};

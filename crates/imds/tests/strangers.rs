@@ -11,6 +11,8 @@ use imds::{Client, Field};
 use imds_fake::{Behaviour, Stranger};
 use scripted::{Answer, TTL};
 use service::{client, fake, told};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const CLOUDS: [&str; 4] = ["aws", "azure", "gcp", "digitalocean"];
 /// Long enough for a body of 64 MiB to begin, short enough for a host that never answers.
@@ -288,6 +290,58 @@ async fn a_name_in_a_listing_leads_nowhere_else() {
             assert!(!below.contains(['/', '?', '#', '\\']) && below != "..", "{name:?}: {path}");
         }
     }
+}
+
+/// A host that says this as soon as somebody connects, and closes.
+async fn banner(bytes: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Reading first, so that closing is no reset that overtakes what was said.
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&bytes).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_malformed_and_no_panic() {
+    let endless_header = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; 1 << 20]].concat();
+    let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(5000)).into_bytes();
+    for bytes in [
+        b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(),
+        b"\x15\x03\x01\x00\x02\x02\x50".to_vec(),
+        b"220 mail.example ESMTP\r\n".to_vec(),
+        b"HTTP/9.9 200 OK\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab".to_vec(),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n".to_vec(),
+        endless_header,
+        many_headers,
+    ] {
+        let shown = String::from_utf8_lossy(bytes.get(..40.min(bytes.len())).unwrap()).into_owned();
+        let url = banner(bytes).await;
+        for cloud in CLOUDS {
+            let started = Instant::now();
+            let metadata = client_of(cloud, &url).read(&[Field::InstanceId]).await.unwrap();
+            let error = metadata.value(Field::InstanceId).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{cloud} {shown:?}: {error} {error:?}");
+            assert!(started.elapsed() < Duration::from_secs(1), "{cloud} {shown:?}: tried once");
+        }
+        assert_eq!(client(told("?", &url, &[])).detect().await.outcome, Outcome::Unknown, "{shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn old_http_without_a_length_is_read_to_its_end() {
+    let url = banner(
+        b"HTTP/1.0 200 OK\r\nMetadata-Flavor: Google\r\nContent-Type: application/text\r\n\r\n1234567890"
+            .to_vec(),
+    );
+    let metadata = client_of("gcp", &url.await).read(&[Field::InstanceId]).await.unwrap();
+    assert_eq!(metadata.text(Field::InstanceId), Some("1234567890"));
 }
 
 #[tokio::test]

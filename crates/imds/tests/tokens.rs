@@ -314,6 +314,12 @@ async fn the_variables_of_the_sdks_set_time_and_tries() {
     assert!(started.elapsed() >= Duration::from_millis(1900), "{:?}", started.elapsed());
     assert_eq!(error(&metadata).kind(), ErrorKind::HopLimit);
 
+    // The time is one for every request.
+    let slow = service::fake("aws", &["delay=2300ms:/latest/dynamic"]).await;
+    let variables = [("AWS_METADATA_SERVICE_TIMEOUT", "4")];
+    let metadata = client(told("aws", &slow.url(), &variables)).read(ID).await.unwrap();
+    assert!(metadata.text(Field::InstanceId).is_some(), "{metadata:?}");
+
     for tries in [1, 2, 6] {
         let fake = service::fake("aws", &["503"]).await;
         let text = tries.to_string();

@@ -48,7 +48,7 @@ pub(crate) fn run(
             caller.ask(Purpose::Answer, async |session| tags::run(&tags, &session, messages, output).await)
         }
         Command::Raw(raw) => {
-            caller.ask(Purpose::Answer, async |session| raw::run(&raw, &session, output).await)
+            caller.ask(Purpose::Answer, async |session| raw::run(&raw, &session, messages, output).await)
         }
         Command::Wait(wait) => {
             let selectors = match wait.fields.is_empty() {

@@ -24,9 +24,10 @@ pub(crate) fn json(document: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string_pretty(document)? + "\n")
 }
 
-/// YAML.
+/// YAML, one line a value, with quotes where a reader of YAML 1.1 or 1.2 would take text for something else.
 pub(crate) fn yaml(document: &impl Serialize) -> io::Result<String> {
-    serde_saphyr::to_string(document).map_err(io::Error::other)
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -35,8 +36,24 @@ mod tests {
 
     #[test]
     fn yaml_keeps_text_that_looks_like_something_else() {
-        let odd =
-            ["012345678901", "no", "null", "~", "1.0", "12e3", "2031-01-02", "a: b", "# x", "", "*x", "0x1f"];
+        let odd = [
+            "012345678901",
+            "no",
+            "on",
+            "y",
+            "null",
+            "~",
+            "1.0",
+            "12e3",
+            "2031-01-02",
+            "a: b",
+            "# x",
+            "",
+            "*x",
+            "0x1f",
+            "42:01:10:20:30:40",
+            "x ",
+        ];
         let tags: imds::model::Tags =
             odd.iter().map(|text| (format!("k{text}"), (*text).to_owned())).collect();
         let text = yaml(&tags).unwrap();

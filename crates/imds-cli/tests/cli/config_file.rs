@@ -49,7 +49,7 @@ fn every_setting_takes_effect() {
     assert_eq!(with_file(&endpoint, "detect", &[]).result(), (0, "gcp\n"));
     let ran = with_file(&(endpoint.clone() + "log = \"trace\"\n"), "detect", &[]);
     assert!(ran.stderr.contains("trace: "), "{}", ran.stderr);
-    assert_eq!(with_file("imdsv1 = false\n", "get region --fake aws:v1-only", &[]).code, 6);
+    assert_eq!(with_file("imdsv1 = false\n", "get region --fake aws:v1-only", &[]).code, 5);
 
     let folder = Folder::new();
     folder.write("sys/class/dmi/id/product_name", "Google Compute Engine\n");

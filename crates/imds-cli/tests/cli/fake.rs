@@ -119,7 +119,7 @@ fn what_isnt_known_is_answered_with_what_is() {
     for (line, known) in [
         ("fake amazon", "aws, azure, gcp, digitalocean"),
         ("fake azure:nope", "vmss-uniform-spot"),
-        ("fake", "--list-scenarios"),
+        ("fake", "<CLOUD[:SCENARIO]>"),
         ("fake aws --set nothing", "PATH=VALUE"),
         ("fake aws --set nothing/there=x", "nothing/there"),
         ("fake aws --fault loud", "known: a status"),

@@ -102,7 +102,7 @@ fn an_older_protocol_is_a_warning() {
     assert_eq!(ran.result(), (0, "eu-west-1\n"));
     assert!(ran.stderr.starts_with("imds: warning: IMDSv1 is used"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
-    assert_eq!(imds("get --fake aws:v1-only region --no-imdsv1").result(), (6, ""));
+    assert_eq!(imds("get --fake aws:v1-only region --no-imdsv1").result(), (5, ""));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command as users meet it: the built binary, against its own fake machines (`--fake`) and against fake services of
 //! this process (`--endpoint`). Nothing here leaves loopback.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod clouds;
 mod config_file;

@@ -39,7 +39,7 @@ fn every_shell_completes_commands_and_names() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = imds(&format!("completions {shell}"));
         assert_eq!(ran.code, 0, "{shell}");
-        assert!(ran.stdout.contains("detect") && ran.stdout.contains("--probe-timeout"), "{shell}");
+        assert!(ran.stdout.contains("detect") && ran.stdout.contains("probe-timeout"), "{shell}");
     }
     let bash = imds("completions bash").stdout;
     assert!(bash.contains("instance_id") && bash.contains("digitalocean") && bash.contains("azure:aks"));

@@ -281,6 +281,15 @@ pub struct Service {
     /// Variables that hold another host (`host` or `host:port`).
     #[serde(default)]
     pub host_variables: List<Text>,
+    /// A variable that says `IPv4` or `IPv6` where only one of both shall be used.
+    #[serde(default)]
+    pub mode_variable: Option<Text>,
+    /// A variable that says how many tries a request has in all.
+    #[serde(default)]
+    pub tries_variable: Option<Text>,
+    /// A variable that says how many seconds one try may take.
+    #[serde(default)]
+    pub time_variable: Option<Text>,
     /// A variable that forbids asking, when it is `true`.
     #[serde(default)]
     pub disabled_variable: Option<Text>,

@@ -15,7 +15,7 @@ pub(crate) mod transform;
 use description::Description;
 use imds_model::CloudName;
 
-#[expect(clippy::all, clippy::wildcard_imports, reason = "printed by build.rs")]
+/// Printed by `build.rs`, for which every name that a description may use has to be at hand.
 mod table {
     use std::borrow::Cow;
 
@@ -24,7 +24,10 @@ mod table {
     use super::description::Syntax::{Decimal, Ec2InstanceId, Guid, Word};
     use super::description::Transform::{FirstWord, GroupManager, LastSegment, ZoneToRegion};
     use super::description::Weight::{Certain, Strong, Weak};
-    use super::description::*;
+    use super::description::{
+        Description, Document, EnvironmentRow, FirmwareRow, InterfaceRule, List, Map, NotClouds, OfflineRule,
+        Probe, Rule, Secrets, Service, Text, Token, Version,
+    };
 
     include!(concat!(env!("OUT_DIR"), "/clouds.rs"));
 }

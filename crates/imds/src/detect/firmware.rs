@@ -149,6 +149,7 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
             .filter_map(|key| Some(format!("{key} is {:?}", firmware.value(key)?)))
             .collect();
         let detail = match seen.is_empty() {
+            true if !cfg!(target_os = "linux") => "firmware isn't read on this system".to_owned(),
             true => "this machine shows no firmware (a container, or no DMI)".to_owned(),
             false => format!("{}: not in the table of signatures", seen.join(" and ")),
         };

@@ -41,13 +41,11 @@ pub(crate) struct Probed {
     pub(crate) rest: Option<Duration>,
 }
 
-/// The endpoints at which a cloud is probed without any told: its IPv4 address, and its IPv6 address where the machine has
+/// The endpoints at which a cloud is probed without any told: each of its addresses alone, IPv6 only where the machine has
 /// a route for it.
-pub(crate) fn endpoints(protocol: &Protocol, machine: &Machine) -> Vec<Endpoint> {
-    let literal =
-        |address: &str| address.parse().ok().map(|ip: IpAddr| Endpoint::literal(vec![ip], protocol.port));
-    let ipv6 = protocol.ipv6.as_deref().filter(|_| has_ipv6_route(machine));
-    protocol.ipv4.as_deref().into_iter().chain(ipv6).filter_map(literal).collect()
+pub(crate) fn endpoints(addresses: &[IpAddr], port: u16, machine: &Machine) -> Vec<Endpoint> {
+    let routed = |address: &&IpAddr| address.is_ipv4() || has_ipv6_route(machine);
+    addresses.iter().filter(routed).map(|address| Endpoint::literal(vec![*address], port)).collect()
 }
 
 /// Whether the kernel has an IPv6 route beyond link-local and loopback: `/proc/net/ipv6_route` holds one that is up and

@@ -12,10 +12,12 @@ const PARAMETERS: [&str; 2] = ["ignition.platform.id", "coreos.oem.id"];
 const NO_CLOUD: [&str; 8] =
     ["metal", "qemu", "virtualbox", "vmware", "nutanix", "proxmoxve", "kubevirt", "file"];
 
-/// The outcome that was told, if one was; `forced` is the user's own word and where it was given.
+/// The outcome that was told, if one was; `forced` is the user's own word and where it was given. What the boot loader says
+/// counts only within what the user permits.
 pub(crate) fn told(
     forced: Option<&(Outcome, String)>,
     machine: Option<&Machine>,
+    permitted: impl Fn(&CloudName) -> bool,
     evidence: &mut Vec<Evidence>,
 ) -> Option<Outcome> {
     if let Some((outcome, origin)) = forced {
@@ -36,10 +38,13 @@ pub(crate) fn told(
         None if NO_CLOUD.contains(&value) => Some(Outcome::None),
         None => None,
     };
+    let outcome = outcome.filter(|outcome| outcome.cloud().is_none_or(&permitted));
     let detail = match outcome {
         Some(_) => format!("the kernel command line has {parameter}={value}"),
         None => {
-            format!("the kernel command line has {parameter}={value}, which names no cloud that is known")
+            format!(
+                "the kernel command line has {parameter}={value}, which names no cloud that is known or permitted"
+            )
         }
     };
     let strength = if outcome.is_some() { Strength::Certain } else { Strength::Weak };

@@ -156,19 +156,19 @@ fn tags(documents: &Documents, found: &Found<'_>) -> Result<Option<Value>, Error
     let malformed = || documents.malformed(&found.source, "these aren't tags");
     // A tag's value is kept to the letter; only numbers and the like have to become text.
     let plain = |value: &Json| match value {
-        Json::String(text) => Some(text.clone()),
-        other => Some(scalar(other).unwrap_or_default()),
+        Json::String(text) => Ok(text.clone()),
+        Json::Object(_) | Json::Array(_) => Err(malformed()),
+        other => Ok(scalar(other).unwrap_or_default()),
     };
     let member = |item: &Json, names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| lookup(item, &format!("/{name}")).first().and_then(|(value, _)| plain(value)))
+        let found = names.iter().find_map(|name| lookup(item, &format!("/{name}")).into_iter().next());
+        found.map(|(value, _)| plain(value)).transpose()
     };
     let mut tags = Tags::new();
     match found.value {
         Json::Object(object) => {
             for (key, value) in object {
-                tags.insert(key.clone(), plain(value).unwrap_or_default());
+                tags.insert(key.clone(), plain(value)?);
             }
         }
         Json::Array(items) => {
@@ -176,8 +176,8 @@ fn tags(documents: &Documents, found: &Found<'_>) -> Result<Option<Value>, Error
                 match item {
                     Json::String(word) => tags.insert(word.clone(), String::new()),
                     Json::Object(_) => {
-                        let key = member(item, ["name", "key"]).ok_or_else(malformed)?;
-                        tags.insert(key, member(item, ["value", "val"]).unwrap_or_default())
+                        let key = member(item, ["name", "key"])?.ok_or_else(malformed)?;
+                        tags.insert(key, member(item, ["value", "val"])?.unwrap_or_default())
                     }
                     _ => return Err(malformed()),
                 };
@@ -230,7 +230,8 @@ fn read_interfaces(documents: &Documents) -> Outcome {
             if !item.is_object() {
                 return Err(documents.malformed(&documents.source(name, &at), "this isn't an interface"));
             }
-            all.push((order(rule, item), interface(rule, key, item)));
+            let source = |pointer: &str| documents.source(name, &format!("{at}{pointer}"));
+            all.push((order(rule, item), interface(documents, source, rule, key, item)?));
         }
     }
     let Some(source) = source else { return absent.map_or(Ok(None), Err) };
@@ -250,11 +251,26 @@ fn order(rule: &InterfaceRule, item: &serde_json::Value) -> u64 {
     number.unwrap_or(u64::MAX)
 }
 
-fn interface(rule: &InterfaceRule, key: &str, item: &serde_json::Value) -> Interface {
-    let many = |rule: &Rule, canonical: fn(&str) -> Option<String>| -> Vec<String> {
+/// One interface. A part of the wrong kind fails the whole: half an interface looks like one without addresses.
+fn interface(
+    documents: &Documents,
+    source: impl Fn(&str) -> Source,
+    rule: &InterfaceRule,
+    key: &str,
+    item: &serde_json::Value,
+) -> Result<Interface, Error> {
+    let is_nested = |value: &serde_json::Value| value.is_object() || value.is_array();
+    let many = |rule: &Rule, canonical: fn(&str) -> Option<String>| -> Result<Vec<String>, Error> {
         let mut texts: Vec<String> = Vec::new();
         for pointer in rule.from.iter() {
-            for (value, _) in lookup(item, pointer) {
+            for (value, at) in lookup(item, pointer) {
+                let of_wrong_kind = match value {
+                    serde_json::Value::Array(values) => values.iter().any(is_nested),
+                    other => is_nested(other),
+                };
+                if of_wrong_kind {
+                    return Err(documents.malformed(&source(&at), "the value isn't a text or a number"));
+                }
                 // Several values come as a list, or in lines.
                 let values = match value {
                     serde_json::Value::Array(values) => values.iter().filter_map(scalar).collect(),
@@ -269,22 +285,22 @@ fn interface(rule: &InterfaceRule, key: &str, item: &serde_json::Value) -> Inter
                 }
             }
         }
-        texts
+        Ok(texts)
     };
     let as_it_is = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let one = |rule: &Rule| many(rule, as_it_is).into_iter().next();
+    let one = |rule: &Rule| many(rule, as_it_is).map(|texts| texts.into_iter().next());
     let mut interface = Interface::default();
     interface.mac = match rule.mac.from.first() {
         Some(from) if &**from == "@key" => transform::mac(key),
-        _ => many(&rule.mac, transform::mac).into_iter().next(),
+        _ => many(&rule.mac, transform::mac)?.into_iter().next(),
     };
-    interface.private_ipv4s = many(&rule.private_ipv4s, transform::ipv4);
-    interface.public_ipv4s = many(&rule.public_ipv4s, transform::ipv4);
-    interface.ipv6s = many(&rule.ipv6s, transform::ipv6);
-    interface.network_id = one(&rule.network_id);
-    interface.subnet_id = one(&rule.subnet_id);
-    interface.security_groups = many(&rule.security_groups, as_it_is);
-    interface
+    interface.private_ipv4s = many(&rule.private_ipv4s, transform::ipv4)?;
+    interface.public_ipv4s = many(&rule.public_ipv4s, transform::ipv4)?;
+    interface.ipv6s = many(&rule.ipv6s, transform::ipv6)?;
+    interface.network_id = one(&rule.network_id)?;
+    interface.subnet_id = one(&rule.subnet_id)?;
+    interface.security_groups = many(&rule.security_groups, as_it_is)?;
+    Ok(interface)
 }
 
 /// A field of the primary interface, which is the first.

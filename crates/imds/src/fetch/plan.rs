@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use imds_model::Field;
 
 use super::Documents;
+use crate::catalog;
 use crate::clouds::description::{Description, Format, Rule};
 
 /// What to ask for, and how each field will be read from it.
@@ -72,6 +73,9 @@ impl Planner {
                 self.add(*part);
             }
             return Step::Derived(parts);
+        }
+        if !catalog::serves(self.description, field) {
+            return Step::NotServed;
         }
         if PRIMARY.contains(&field) && self.has_interfaces() {
             let own = rule.filter(|rule| !rule.from.is_empty());
@@ -192,7 +196,9 @@ mod tests {
             ("azure", Field::PublicIpv4, &["instance", "loadbalancer"]),
             ("azure", Field::Hostname, &["instance"]),
             ("gcp", Field::Region, &["zone"]),
+            ("azure", Field::SubnetId, &[]),
             ("gcp", Field::Mac, &["network-interfaces"]),
+            ("gcp", Field::SubnetId, &[]),
             ("digitalocean", Field::Tags, &["v1"]),
         ] {
             assert_eq!(planned(cloud, &[field]).0, documents, "{cloud} {field}");

@@ -84,24 +84,30 @@ fn json(service: &Service, document: &Document, answer: &Answer) -> Result<Value
     if is_document { Ok(content) } else { Err(malformed()) }
 }
 
-/// Refuses an identifying document that has nothing of what identifies the cloud. One that lacks a part, or spells a part
-/// in an unusual way, may come from a clone of the service, which the user named: it is read for what it has.
+/// Refuses an identifying document that isn't this cloud's: JSON in which not one of the places that fields are read from
+/// holds anything, a plain value of another form. JSON that lacks a part, or has one of an unusual form, is read for what
+/// it has: it may come from a clone of the service, which the user named.
 fn resembles(service: &Service, name: &str, document: &Document, content: &Value) -> Result<(), Error> {
-    let Some(probe) = service.description().probe.as_ref().filter(|probe| *probe.document == *name) else {
-        return Ok(());
-    };
-    let found = |pointer: &str| lookup(content, pointer).first().and_then(|(value, _)| scalar(value));
-    for (pointer, syntax) in probe.require.iter() {
-        let fits = found(pointer).is_some_and(|text| match document.format {
-            Format::Json => true,
-            Format::Plain | Format::Tree => syntax.fits(&text),
-        });
-        if fits {
-            return Ok(());
+    let cloud = service.description();
+    let Some(probe) = cloud.probe.as_ref().filter(|probe| *probe.document == *name) else { return Ok(()) };
+    let resembles = match document.format {
+        Format::Json => {
+            let places = cloud.fields.iter().flat_map(|(_, rule)| rule.from.iter());
+            let places = places.chain(cloud.interfaces.iter().map(|rule| &rule.each));
+            let mut pointers =
+                places.map(|place| Documents::split(place)).filter(|(document, _)| *document == name);
+            pointers.any(|(_, pointer)| !lookup(content, pointer).is_empty())
         }
+        Format::Plain | Format::Tree => probe.require.iter().all(|(pointer, syntax)| {
+            let found = lookup(content, pointer).first().and_then(|(value, _)| scalar(value));
+            found.is_some_and(|text| syntax.fits(&text))
+        }),
+    };
+    if resembles {
+        return Ok(());
     }
-    let title = &*service.description().title;
-    Err(service.malformed(&document.path, format!("the answer holds nothing that {title} says here")))
+    let why = format!("the answer holds nothing that {} says here", &*cloud.title);
+    Err(service.malformed(&document.path, why))
 }
 
 /// One value as text. What is no text of a metadata service (a web page, binary data) is refused here, before anyone
@@ -110,13 +116,21 @@ fn plain(service: &Service, path: &str, answer: &Answer) -> Result<String, Error
     let html = answer.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let text = std::str::from_utf8(&answer.body)
         .map_err(|error| service.malformed(path, "the answer isn't text").with_source(error))?;
-    if html || text.trim_start().starts_with('<') {
+    if html || is_page(text) {
         return Err(service.malformed(path, "the answer is a web page, not a value"));
     }
     if text.len() > PLAIN_LIMIT || text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(service.malformed(path, "the answer is no plain value"));
     }
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Whether it begins as web pages and XML do. A tag may well be `<none>`.
+fn is_page(text: &str) -> bool {
+    let start = text.trim_start().as_bytes();
+    let begins =
+        |with: &str| start.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with.as_bytes()));
+    ["<!doctype", "<html", "<head", "<body", "<?xml"].into_iter().any(begins)
 }
 
 /// A listing and what lies below its entries, as one object. A leaf that is absent is left out; any other failure fails

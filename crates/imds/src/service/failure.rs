@@ -122,7 +122,13 @@ impl Service {
     /// An error for a request that got no answer.
     pub(super) fn error_of(&self, path: &str, failure: Failure) -> Error {
         let address = || self.exchange.endpoint().authority().to_owned();
-        let unreachable = self.protocol.when_unreachable.as_deref();
+        // What helps at the cloud's own address is beside the point where another endpoint was given.
+        let unreachable = match self.is_at_home() {
+            true => self.protocol.when_unreachable.as_deref(),
+            false => Some(
+                "is the service running there? look at --endpoint, IMDS_URL and the cloud's own variables",
+            ),
+        };
         let seconds = |time: Duration| {
             if time.is_zero() {
                 "the deadline".to_owned()

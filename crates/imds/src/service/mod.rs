@@ -49,7 +49,7 @@ pub(crate) struct Service {
     protocol: &'static Protocol,
     cloud: CloudName,
     exchange: Arc<Exchange>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     versions: Versions,
     permissions: Permissions,
     machine: Machine,
@@ -71,7 +71,7 @@ impl Service {
             protocol,
             cloud: crate::clouds::cloud_name(description),
             exchange,
-            tokens: Tokens::default(),
+            tokens: Arc::default(),
             versions: Versions::default(),
             permissions,
             machine,
@@ -81,10 +81,26 @@ impl Service {
         })
     }
 
-    /// The same service over the same connections, with other permissions and a token of its own.
+    /// The same service over the same connections, with other permissions. A token that was got is kept; that none
+    /// could be got under the old permissions says nothing.
     pub(crate) fn with_permissions(&self, permissions: Permissions) -> Arc<Self> {
-        let exchange = Arc::clone(&self.exchange);
-        Self::new(self.description, self.protocol, exchange, permissions, self.machine.clone())
+        Arc::new(Self {
+            description: self.description,
+            protocol: self.protocol,
+            cloud: self.cloud.clone(),
+            exchange: Arc::clone(&self.exchange),
+            tokens: if self.tokens.is_spoken_with_token() {
+                Arc::clone(&self.tokens)
+            } else {
+                Arc::default()
+            },
+            versions: self.versions.clone(),
+            permissions,
+            machine: self.machine.clone(),
+            warnings: Mutex::default(),
+            recognised: AtomicBool::new(self.is_recognised()),
+            rest: Mutex::default(),
+        })
     }
 
     /// How many requests were sent so far.
@@ -100,6 +116,14 @@ impl Service {
     /// Its description.
     pub(crate) fn description(&self) -> &'static Description {
         self.description
+    }
+
+    /// Whether it is asked at the cloud's own address, and not at an endpoint that was given.
+    fn is_at_home(&self) -> bool {
+        let own = [&self.protocol.ipv4, &self.protocol.ipv6];
+        self.exchange.endpoint().addresses().iter().any(|address| {
+            own.iter().any(|text| text.as_ref().and_then(|text| text.parse().ok()) == Some(address.ip()))
+        })
     }
 
     /// Whether an answer, even a refusal, carried the `Server` header of this cloud.
@@ -245,6 +269,10 @@ impl Service {
             let pass = self.pass(deadline).await?;
             let mut request = Request::get(asked);
             request.headers = self.headers(&pass)?;
+            // Who gives a token more time than usual finds the service slow.
+            if self.protocol.token.is_some() {
+                request.read_time = request.read_time.max(self.permissions.token_time);
+            }
             let outcome = self.exchange.send(&request, deadline).await;
             if let Ok(answer) = &outcome {
                 self.look_at_server(answer);

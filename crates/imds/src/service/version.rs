@@ -8,6 +8,12 @@ use crate::clouds::description::Version as Protocol;
 #[derive(Debug, Default)]
 pub(super) struct Versions(Mutex<Option<String>>);
 
+impl Clone for Versions {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+}
+
 impl Versions {
     /// The version to ask in: the negotiated one, else the best that this crate knows.
     pub(super) fn current(&self, protocol: &Protocol) -> String {

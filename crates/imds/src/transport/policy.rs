@@ -43,7 +43,7 @@ impl Network {
     }
 
     fn refusal(self, target: &str, why: &str) -> Error {
-        Error::new(ErrorKind::NetworkForbidden, format!("{target}: {why}")).with_remedy(match self {
+        Error::new(ErrorKind::NetworkForbidden, why).with_path(target).with_remedy(match self {
             Self::Off => "leave out --offline, or set IMDS_NETWORK=on",
             Self::On | Self::Loopback => "set IMDS_NETWORK=on to permit it",
         })
