@@ -14,10 +14,32 @@
 //! | `gcp.gce.instance.name`, `gcp.gce.instance_group_manager.name` | `instance_name`, `scaling_group` |
 //!
 //! `azure.vm.*` isn't in the conventions; it is what the collector's Azure detector writes, and what dashboards use.
+//!
+//! Some names of Azure have changed; [`Names`] says which spelling is wanted:
+//!
+//! | legacy | current | changed |
+//! |---|---|---|
+//! | value `azure_vm` of `cloud.platform` | `azure.vm` | conventions 1.35 |
+//! | value `azure_aks` of `cloud.platform` | `azure.aks` | conventions 1.35 |
+//! | attribute `azure.resourcegroup.name` | `azure.resource_group.name` | collector 0.158, behind the gate `processor.resourcedetection.azure.RenameResourceGroupAttribute` |
 
 use imds_model::{CloudName, Field, Metadata};
 
-/// The resource attributes that a snapshot gives, in a fixed order. What isn't known is left out; nothing is empty.
+/// Which spelling of renamed attributes is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Names {
+    /// As older collectors and dashboards know them.
+    Legacy,
+    /// As the conventions have them now.
+    #[default]
+    Current,
+    /// Renamed attributes under both names. An attribute whose value was renamed can have only one: the current one.
+    Both,
+}
+
+/// The resource attributes that a snapshot gives, by the current names, in a fixed order. What isn't known is left out;
+/// nothing is empty.
 ///
 /// ```
 /// use imds::model::{CloudName, Metadata, Reading, Source, Value};
@@ -31,12 +53,27 @@ use imds_model::{CloudName, Field, Metadata};
 /// ```
 #[must_use]
 pub fn resource_attributes(metadata: &Metadata) -> Vec<(&'static str, String)> {
+    resource_attributes_named(metadata, Names::Current)
+}
+
+/// The same by the names that are wanted.
+///
+/// ```
+/// use imds::model::{CloudName, Metadata, Reading, Source, Value};
+/// use imds::{Field, otel};
+/// let mut metadata = Metadata::new(CloudName::AZURE);
+/// metadata.set(Field::Platform, Reading::known(Value::Text("vm".into()), Source::Mock));
+/// let legacy = otel::resource_attributes_named(&metadata, otel::Names::Legacy);
+/// assert_eq!(legacy[1], ("cloud.platform", "azure_vm".to_owned()));
+/// ```
+#[must_use]
+pub fn resource_attributes_named(metadata: &Metadata, names: Names) -> Vec<(&'static str, String)> {
     let cloud = metadata.cloud();
     let text = |field: Field| metadata.text(field);
     let host_name = if *cloud == CloudName::GCP { Field::InstanceName } else { Field::Hostname };
     let of_every_cloud = [
         ("cloud.provider", Some(provider(cloud))),
-        ("cloud.platform", platform(cloud, text(Field::Platform))),
+        ("cloud.platform", platform(cloud, text(Field::Platform), names)),
         ("cloud.region", text(Field::Region)),
         ("cloud.availability_zone", text(Field::Zone)),
         ("cloud.account.id", text(Field::AccountId)),
@@ -50,7 +87,8 @@ pub fn resource_attributes(metadata: &Metadata) -> Vec<(&'static str, String)> {
     ];
     let of_this_cloud: &[(&'static str, Option<&str>)] = match cloud.as_str() {
         "azure" => &[
-            ("azure.resource_group.name", text(Field::ResourceGroup)),
+            ("azure.resourcegroup.name", text(Field::ResourceGroup).filter(|_| names != Names::Current)),
+            ("azure.resource_group.name", text(Field::ResourceGroup).filter(|_| names != Names::Legacy)),
             ("azure.vm.name", text(Field::InstanceName)),
             ("azure.vm.size", text(Field::InstanceType)),
             ("azure.vm.scaleset.name", text(Field::ScalingGroup)),
@@ -80,8 +118,10 @@ fn provider(cloud: &CloudName) -> &str {
 }
 
 /// `cloud.platform`, where the conventions have a name for it.
-fn platform(cloud: &CloudName, platform: Option<&str>) -> Option<&'static str> {
+fn platform(cloud: &CloudName, platform: Option<&str>, names: Names) -> Option<&'static str> {
     Some(match (cloud.as_str(), platform?) {
+        ("azure", "vm") if names == Names::Legacy => "azure_vm",
+        ("azure", "aks") if names == Names::Legacy => "azure_aks",
         ("aws", "vm") => "aws_ec2",
         ("aws", "ecs" | "fargate") => "aws_ecs",
         ("aws", "eks") => "aws_eks",
@@ -117,12 +157,16 @@ mod tests {
 
     use super::*;
 
-    fn attributes(cloud: CloudName, values: &[(Field, &str)]) -> Vec<(&'static str, String)> {
+    fn snapshot(cloud: CloudName, values: &[(Field, &str)]) -> Metadata {
         let mut metadata = Metadata::new(cloud);
         for (field, value) in values {
             metadata.set(*field, Reading::known(Value::Text((*value).to_owned()), Source::Mock));
         }
-        resource_attributes(&metadata)
+        metadata
+    }
+
+    fn attributes(cloud: CloudName, values: &[(Field, &str)]) -> Vec<(&'static str, String)> {
+        resource_attributes(&snapshot(cloud, values))
     }
 
     fn one(cloud: CloudName, values: &[(Field, &str)], name: &str) -> Option<String> {
@@ -208,6 +252,28 @@ mod tests {
         assert_eq!(gcp("gcp.gce.instance_group_manager.name").as_deref(), Some("web-vmss"));
         assert_eq!(gcp("host.name").as_deref(), Some("web-vmss_3"));
         assert_eq!(gcp("azure.vm.name"), None);
+    }
+
+    #[test]
+    fn renamed_attributes_are_given_by_the_names_that_are_wanted() {
+        const RENAMED: [&str; 3] = ["cloud.platform", "azure.resourcegroup.name", "azure.resource_group.name"];
+        for (platform, names, expected) in [
+            ("vm", Names::Legacy, [Some("azure_vm"), Some("rg-web"), None]),
+            ("vm", Names::Current, [Some("azure.vm"), None, Some("rg-web")]),
+            ("vm", Names::Both, [Some("azure.vm"), Some("rg-web"), Some("rg-web")]),
+            ("aks", Names::Legacy, [Some("azure_aks"), Some("rg-web"), None]),
+            ("aks", Names::Current, [Some("azure.aks"), None, Some("rg-web")]),
+            ("aks", Names::Both, [Some("azure.aks"), Some("rg-web"), Some("rg-web")]),
+        ] {
+            let values = [(Field::Platform, platform), (Field::ResourceGroup, "rg-web")];
+            let attributes = resource_attributes_named(&snapshot(CloudName::AZURE, &values), names);
+            let found = RENAMED.map(|name| {
+                attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+            });
+            assert_eq!(found, expected, "{platform} {names:?}");
+        }
+        let aws = snapshot(CloudName::AWS, &[(Field::Platform, "vm"), (Field::ResourceGroup, "x")]);
+        assert_eq!(resource_attributes_named(&aws, Names::Legacy), resource_attributes(&aws));
     }
 
     #[test]

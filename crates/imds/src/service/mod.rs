@@ -291,6 +291,12 @@ impl Service {
                     Pass::Token { .. } | Pass::None => {}
                 }
             }
+            if let (Ok(answer), Pass::Without { why }) = (&outcome, &pass)
+                && answer.status.is_success()
+                && let Some(name) = self.protocol.token.as_ref().and_then(|token| token.without.as_deref())
+            {
+                self.warn(format!("{name} is used, because {why}"));
+            }
             tries += 1;
             let ending = match &outcome {
                 Ok(answer) => Ending::Status(answer.status.as_u16()),

@@ -130,9 +130,6 @@ impl Service {
             Ok(Reply::NotToBeHad(why)) => {
                 let again_after = if self.permissions.tokenless { WITHOUT } else { SHARED };
                 state.1 = State::NotToBeHad { why: why.clone(), until: Instant::now() + again_after };
-                if let (true, Some(name)) = (self.permissions.tokenless, &protocol.without) {
-                    self.warn(format!("{name} is used, because {why}"));
-                }
                 self.without(protocol, why)
             }
             Err(why) => {
