@@ -14,13 +14,15 @@ fn what_is_there_needs_no_waiting() {
 
 #[test]
 fn it_tries_again_until_the_service_is_there() {
-    let service = Service::start("gcp").faulty("503:/computeMetadata/v1/instance/id:3");
-    let ran = Imds::new(&format!("wait --cloud gcp --timeout 20s -v --endpoint {}", service.url()))
+    const IDENTITY: &str = "/latest/dynamic/instance-identity/document";
+    let service = Service::start("aws").faulty(&format!("503:{IDENTITY}:3"));
+    let ran = Imds::new(&format!("wait --cloud aws --timeout 20s -v --endpoint {}", service.url()))
         .env("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
         .run();
     assert_eq!(ran.result(), (0, ""), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("not there yet").count(), 3, "{}", ran.stderr);
-    assert_eq!(service.fake().requests().len(), 4);
+    let asked = service.fake().requests().iter().filter(|request| request.path() == IDENTITY).count();
+    assert_eq!(asked, 4, "three refusals and the answer, one try each time");
 }
 
 #[test]
