@@ -20,6 +20,8 @@ pub(crate) mod env;
 pub(crate) mod json;
 pub(crate) mod kind;
 pub(crate) mod list;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod text;
 pub(crate) mod toml;
 pub(crate) mod yaml;

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use toml::{Table, Value};
 
 use super::Toml;
-use super::tests::{dropped, filled, fragments};
 use crate::format::Format;
+use crate::format::testing::{dropped, filled, fragments};
 
 /// Files with a `${x}` in every kind of string and place. `⟦` and `⟧` stand around what may change.
 const SOURCES: &[&str] = &[
@@ -59,7 +59,7 @@ fn independent(value: &mut toml_span::Value<'_>) -> Value {
 /// Fills a file whose changing parts are marked, and checks everything about it.
 fn check(marked: &str, value: &str) {
     let source = marked.replace(['⟦', '⟧'], "");
-    let result = filled(&source, value).unwrap();
+    let result = filled::<Toml>(&source, value).unwrap();
     // Each parser by itself: one of them reads `\r\n` as `\n` and one doesn't.
     for parse in [parsed, parsed_by_another] {
         assert_eq!(parse(&result), replaced(parse(&source), value), "{source}\n{result:?}");
@@ -233,7 +233,7 @@ proptest! {
                 prop_assert!(scalar.origins.source(offset) <= source.len());
             }
         }
-        let result = filled(&source, &value).unwrap();
+        let result = filled::<Toml>(&source, &value).unwrap();
         let again = Toml::scalars(&result).unwrap_or_else(|error| panic!("{error:?}\n{source:?}\n{result:?}"));
         let expected: Vec<String> = scalars
             .iter()
@@ -242,7 +242,7 @@ proptest! {
             .collect();
         let found: Vec<&String> = again.iter().map(|scalar| &scalar.text).collect();
         prop_assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{:?}\n{:?}", source, result);
-        let result = dropped(&source);
+        let result = dropped::<Toml>(&source);
         let left = Toml::scalars(&result).unwrap_or_else(|error| panic!("{error:?}\n{source:?}\n{result:?}"));
         prop_assert!(left.is_empty(), "{:?}\n{:?}", source, result);
         if source.parse::<Table>().is_ok() {

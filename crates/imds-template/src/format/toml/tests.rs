@@ -1,57 +1,13 @@
 //! One row for each thing that a file can do.
 
-use crate::format::{Edit, Format, Fragment, ParseError, Scalar};
+use crate::format::Format as _;
+use crate::format::testing::{dropped, filled};
 
 use super::Toml;
 
-/// The placeholders of a scalar, in tests: everything from `${` to `}`.
-pub(super) fn fragments(scalar: &Scalar, value: &str) -> Vec<Fragment> {
-    let mut result = Vec::new();
-    let mut done = 0;
-    while let Some(start) = scalar.text[done..].find("${").map(|at| done + at) {
-        let Some(end) = scalar.text[start..].find('}').map(|at| start + at + 1) else { break };
-        result.push(Fragment { range: start..end, new: value.to_owned() });
-        done = end;
-    }
-    result
-}
-
-/// The source with the edits in place; they have to be in order and apart.
-pub(super) fn edited(source: &str, edits: &[Edit]) -> String {
-    let mut result = String::new();
-    let mut done = 0;
-    for edit in edits {
-        assert!(edit.range.start >= done, "{edits:?}");
-        result.push_str(&source[done..edit.range.start]);
-        result.push_str(&edit.text);
-        done = edit.range.end;
-    }
-    result + &source[done..]
-}
-
-/// The source with a value in each placeholder's place.
-pub(super) fn filled(source: &str, value: &str) -> Result<String, ParseError> {
-    let mut edits = Vec::new();
-    for scalar in Toml::scalars(source)? {
-        let fragments = fragments(&scalar, value);
-        if !fragments.is_empty() {
-            edits.extend(Toml::render(source, &scalar, &fragments).unwrap());
-        }
-    }
-    Ok(edited(source, &edits))
-}
-
-/// The source without the entries that hold a placeholder.
-pub(super) fn dropped(source: &str) -> String {
-    let scalars = Toml::scalars(source).unwrap();
-    let all: Vec<&Scalar> = scalars.iter().collect();
-    assert!(all.iter().all(|scalar| scalar.entry.is_some()), "{source}");
-    edited(source, &Toml::removals(source, &all))
-}
-
 #[track_caller]
 fn fills(source: &str, value: &str, expected: &str) {
-    assert_eq!(filled(source, value).unwrap(), expected);
+    assert_eq!(filled::<Toml>(source, value).unwrap(), expected);
 }
 
 #[test]
@@ -154,6 +110,6 @@ fn dropped_entries_leave_the_others() {
         ("a = { b = '${x}' }\n", "a = { }\n"),
         ("a = '${x}'", ""),
     ] {
-        assert_eq!(dropped(source), expected, "{source:?}");
+        assert_eq!(dropped::<Toml>(source), expected, "{source:?}");
     }
 }

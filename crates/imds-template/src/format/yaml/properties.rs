@@ -6,8 +6,8 @@ use serde::Deserialize as _;
 use yaml_serde::{Deserializer, Mapping, Value};
 
 use super::Yaml;
-use super::tests::{dropped, filled, fragments};
 use crate::format::Format;
+use crate::format::testing::{dropped, filled, fragments};
 
 /// Files with a `${x}` in every kind of scalar and place. `⟦` and `⟧` stand around what may change.
 const SOURCES: &[&str] = &[
@@ -64,7 +64,7 @@ fn replaced(tree: &Value, value: &str) -> Value {
 /// Fills a file whose changing parts are marked, and checks everything about it.
 fn check(marked: &str, value: &str) {
     let source = marked.replace(['⟦', '⟧'], "");
-    let result = filled(&source, value).unwrap();
+    let result = filled::<Yaml>(&source, value).unwrap();
     let expected: Vec<Value> = documents(&source).iter().map(|document| replaced(document, value)).collect();
     assert_eq!(documents(&result), expected, "{source}\n{result}");
     let mut outside = marked.split('⟦').map(|part| part.split_once('⟧').map_or(part, |(_, outside)| outside));
@@ -231,7 +231,7 @@ proptest! {
                 prop_assert!(scalar.origins.source(offset) <= source.len());
             }
         }
-        let result = filled(&source, &value).unwrap();
+        let result = filled::<Yaml>(&source, &value).unwrap();
         let again = Yaml::scalars(&result).unwrap_or_else(|error| panic!("{error:?}\n{source:?}\n{result:?}"));
         let expected: Vec<String> = scalars
             .iter()
@@ -241,7 +241,7 @@ proptest! {
         let found: Vec<&String> = again.iter().map(|scalar| &scalar.text).collect();
         prop_assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{:?}\n{:?}", source, result);
         if scalars.iter().all(|scalar| scalar.entry.is_some()) {
-            let result = dropped(&source);
+            let result = dropped::<Yaml>(&source);
             let left = Yaml::scalars(&result).unwrap_or_else(|error| panic!("{error:?}\n{source:?}\n{result:?}"));
             prop_assert!(left.is_empty(), "{:?}\n{:?}", source, result);
         }

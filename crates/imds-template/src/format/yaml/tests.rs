@@ -1,57 +1,13 @@
 //! One row for each thing that a file can do.
 
-use crate::format::{Edit, Format, Fragment, ParseError, Scalar};
+use crate::format::Format as _;
+use crate::format::testing::{dropped, filled};
 
 use super::Yaml;
 
-/// The placeholders of a scalar, in tests: everything from `${` to `}`.
-pub(super) fn fragments(scalar: &Scalar, value: &str) -> Vec<Fragment> {
-    let mut result = Vec::new();
-    let mut done = 0;
-    while let Some(start) = scalar.text[done..].find("${").map(|at| done + at) {
-        let Some(end) = scalar.text[start..].find('}').map(|at| start + at + 1) else { break };
-        result.push(Fragment { range: start..end, new: value.to_owned() });
-        done = end;
-    }
-    result
-}
-
-/// The source with the edits in place; they have to be in order and apart.
-pub(super) fn edited(source: &str, edits: &[Edit]) -> String {
-    let mut result = String::new();
-    let mut done = 0;
-    for edit in edits {
-        assert!(edit.range.start >= done, "{edits:?}");
-        result.push_str(&source[done..edit.range.start]);
-        result.push_str(&edit.text);
-        done = edit.range.end;
-    }
-    result + &source[done..]
-}
-
-/// The source with a value in each placeholder's place.
-pub(super) fn filled(source: &str, value: &str) -> Result<String, ParseError> {
-    let mut edits = Vec::new();
-    for scalar in Yaml::scalars(source)? {
-        let fragments = fragments(&scalar, value);
-        if !fragments.is_empty() {
-            edits.extend(Yaml::render(source, &scalar, &fragments).unwrap());
-        }
-    }
-    Ok(edited(source, &edits))
-}
-
-/// The source without the entries that hold a placeholder.
-pub(super) fn dropped(source: &str) -> String {
-    let scalars = Yaml::scalars(source).unwrap();
-    let all: Vec<&Scalar> = scalars.iter().collect();
-    assert!(all.iter().all(|scalar| scalar.entry.is_some()), "{source}");
-    edited(source, &Yaml::removals(source, &all))
-}
-
 #[track_caller]
 fn fills(source: &str, value: &str, expected: &str) {
-    assert_eq!(filled(source, value).unwrap(), expected);
+    assert_eq!(filled::<Yaml>(source, value).unwrap(), expected);
 }
 
 #[test]
@@ -138,17 +94,17 @@ fn a_placeholder_that_yaml_would_cut_is_an_error_at_its_place() {
         ("- ${tag:\"b: c\"}\n", 2),
         ("a: ${tag:\"odd: name\"}\n", 3),
     ] {
-        let error = filled(source, "v").unwrap_err();
+        let error = filled::<Yaml>(source, "v").unwrap_err();
         assert_eq!(error.offset, offset, "{source} {error:?}");
         assert!(error.remedy.is_some_and(|remedy| remedy.contains("in quotes")), "{source}");
     }
-    let error = filled("a: !!int ${aws:X}\n", "v").unwrap_err();
+    let error = filled::<Yaml>("a: !!int ${aws:X}\n", "v").unwrap_err();
     assert_eq!((error.offset, error.remedy.is_some()), (9, true));
     // Nobody's placeholder, and nothing cut.
     for source in
         ["a: ${env:X #1}\n", "a: b # ${aws:X\n", "a: '${aws:X: #' # }\n", "a: ${aws:X:-say \"hi} # note\n"]
     {
-        assert!(filled(source, "v").is_ok(), "{source}");
+        assert!(filled::<Yaml>(source, "v").is_ok(), "{source}");
     }
 }
 
@@ -208,7 +164,7 @@ fn dropped_entries_leave_the_others() {
         ("a: ${x}\r\nb: 1\r\n", "b: 1\r\n"),
         ("&m a: &n ${x}\nb: 1\n", "b: 1\n"),
     ] {
-        assert_eq!(dropped(source), expected, "{source:?}");
+        assert_eq!(dropped::<Yaml>(source), expected, "{source:?}");
     }
 }
 

@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use yaml_serde::{Mapping, Value};
 
-use super::tests::{dropped, filled};
+use super::Yaml;
+use crate::format::testing::{dropped, filled};
 
 /// A node and how it is written.
 #[derive(Clone, Debug)]
@@ -197,10 +198,10 @@ proptest! {
         let root = if map { Node::Map(nodes, layout) } else { Node::Seq(nodes, layout) };
         prop_assert_eq!(Some(read(&source)), tree(&root, Some("${x}"), false), "{}", source);
         for value in ["v", "", "\n", "a: b #c", " \"'\\"] {
-            let result = filled(&source, value).unwrap();
+            let result = filled::<Yaml>(&source, value).unwrap();
             prop_assert_eq!(Some(read(&result)), tree(&root, Some(value), false), "{}\n{}", source, result);
         }
-        let result = dropped(&source);
+        let result = dropped::<Yaml>(&source);
         prop_assert_eq!(Some(read(&result)), tree(&root, None, false), "{}\n{}", source, result);
     }
 }
