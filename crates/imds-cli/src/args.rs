@@ -1,5 +1,6 @@
 //! The command line as it was typed. Pure: nothing here reads a file, a variable or the clock; `settings` does that.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -10,12 +11,22 @@ use imds::Field;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  internal error
+  1  internal error; a --check command that failed
   2  wrong usage
   3  no cloud here
   4  this cloud or instance has no such value
   5  refused: unauthorised, disabled, forbidden, locked by the host, or a secret
-  6  unreachable, timed out, throttled or answered wrongly; or it can't be said whether there is a cloud";
+  6  unreachable, timed out, throttled or answered wrongly; or it can't be said whether there is a cloud
+  7  a placeholder can't be resolved for good, or the input doesn't parse";
+
+/// What the exit codes of `exec` mean.
+const EXEC_EXIT_CODES: &str = "\
+Exit codes:
+  125  imds itself failed: wrong usage, or a required field can't be had
+  126  the program was found but can't be run
+  127  the program wasn't found
+  128+N  signal N ended the program
+  others are the program's own";
 
 #[cfg(feature = "fake")]
 const EXAMPLES: &str = "\
@@ -168,6 +179,30 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Wait(Wait),
 
+    /// Resolve placeholders such as ${aws:InstanceId} in configuration files
+    ///
+    ///   ${NS:KEY}    ${NS:KEY:-DEFAULT}    ${NS:KEY:?MESSAGE}    $${NS:KEY} is the literal ${NS:KEY}
+    ///
+    /// NS is cloud (any cloud), a cloud's own name (on that cloud only), tag, or imds (a path of the service).
+    /// `imds clouds` lists the keys. Everything else stays byte for byte, ${HOME} as well. In JSON, YAML, TOML
+    /// and env files only string values are touched, and whatever a value holds, the result parses to it.
+    ///
+    /// All files are resolved before the first one is written. More than 16 MiB of text from stdin to stdout
+    /// are the exception: they are resolved while they go by.
+    #[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+    Resolve(Resolve),
+
+    /// Run a program with the metadata in its environment
+    ///
+    /// Sets IMDS_FIELD variables by the rules of `show --format env`, and adds to OTEL_RESOURCE_ATTRIBUTES what isn't set
+    /// there yet. Where there is no metadata, it warns and runs the program all the same, unless --require says otherwise.
+    ///
+    /// imds stays as the program's parent: it passes on TERM, INT, HUP, QUIT, USR1, USR2, WINCH and CONT, ends as the
+    /// program ends, and as PID 1 of a container also buries orphaned processes. Signals that were ignored when imds
+    /// started stay ignored. With --fake, the program's own metadata clients are pointed at the fake service.
+    #[command(after_help = EXEC_EXIT_CODES)]
+    Exec(Exec),
+
     /// Serve a fake metadata service until interrupted
     ///
     /// Prints the variables that point clients at it, for `eval` in a shell.
@@ -205,8 +240,33 @@ pub(crate) struct Show {
     #[arg(long)]
     pub(crate) sources: bool,
 
+    /// Which names of renamed OpenTelemetry attributes to give: legacy, current or both
+    #[arg(long, value_name = "NAMES", default_value = "current", hide_possible_values = true)]
+    pub(crate) otel_names: OtelNames,
+
     #[command(flatten)]
     pub(crate) format: ShowFormat,
+}
+
+/// Which names of renamed OpenTelemetry attributes are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OtelNames {
+    /// azure_vm, azure_aks, azure.resourcegroup.name
+    Legacy,
+    /// azure.vm, azure.aks, azure.resource_group.name
+    Current,
+    /// Renamed attributes twice, renamed values as they are now
+    Both,
+}
+
+impl From<OtelNames> for imds::otel::Names {
+    fn from(names: OtelNames) -> Self {
+        match names {
+            OtelNames::Legacy => Self::Legacy,
+            OtelNames::Current => Self::Current,
+            OtelNames::Both => Self::Both,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +306,126 @@ pub(crate) struct Wait {
     /// What to wait for [default: instance_id]
     #[arg(value_name = "FIELD", hide_possible_values = true, value_parser = Suggested(field_names))]
     pub(crate) fields: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// Files, or directories whose *.tmpl files are meant; - is stdin [default: -]
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Write to this file; of several files, into this directory, without .tmpl [default: stdout]
+    ///
+    /// The file is replaced at once or not at all, keeps its mode and owner, and isn't touched if nothing changes.
+    #[arg(short, long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath, conflicts_with = "list")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The format of the files: auto (by their names), json, yaml, toml, env or text
+    #[arg(long, value_name = "FORMAT", default_value = "auto", hide_possible_values = true)]
+    pub(crate) format: FileFormat,
+
+    /// What to do about a placeholder without a value: error, keep, empty or drop (its whole entry)
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "error",
+        hide_possible_values = true,
+        conflicts_with = "dialect"
+    )]
+    pub(crate) missing: MissingPolicy,
+
+    /// Resolve another program's own placeholders, by its rules: cloudwatch-agent
+    #[arg(long, value_name = "PROGRAM", hide_possible_values = true)]
+    pub(crate) dialect: Option<Dialect>,
+
+    /// Run this with the new file's path as last argument, and replace the old file only if it agrees
+    #[arg(long, value_name = "CMD", requires = "output")]
+    pub(crate) check: Option<String>,
+
+    /// Print what would change, as a unified diff; write and check nothing
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) diff: bool,
+
+    /// List the placeholders with their places; contacts nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    pub(crate) json: bool,
+
+    /// Write into the old file instead of replacing it, for files that are mounted alone. Not atomic
+    #[arg(long, requires = "output")]
+    pub(crate) in_place_inode: bool,
+
+    /// If the file to be written is a symbolic link, write the file that it leads to
+    #[arg(long, requires = "output")]
+    pub(crate) follow_symlinks: bool,
+}
+
+/// Formats of files with placeholders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// What the file's name says
+    Auto,
+    /// JSON, with or without comments
+    Json,
+    /// YAML
+    Yaml,
+    /// TOML
+    Toml,
+    /// KEY=value lines
+    Env,
+    /// Anything else
+    Text,
+}
+
+/// What to do about a placeholder without a value and without a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MissingPolicy {
+    /// List them all, and fail
+    Error,
+    /// Leave the placeholder
+    Keep,
+    /// Put nothing in its place
+    Empty,
+    /// Take out the entry
+    Drop,
+}
+
+/// Other programs' placeholders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dialect {
+    /// amazon-cloudwatch-agent's JSON configuration
+    CloudwatchAgent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// What the names of the variables start with
+    #[arg(long, value_name = "PREFIX", default_value = "IMDS_")]
+    pub(crate) prefix: String,
+
+    /// Don't run the program unless this field can be had; may be repeated
+    #[arg(long, value_name = "FIELD", hide_possible_values = true, value_parser = Suggested(field_names))]
+    pub(crate) require: Vec<String>,
+
+    /// Wait that long for the metadata, or for the required fields
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) wait: Option<String>,
+
+    /// Which names of renamed OpenTelemetry attributes to give: legacy, current or both
+    #[arg(long, value_name = "NAMES", default_value = "current", hide_possible_values = true)]
+    pub(crate) otel_names: OtelNames,
+
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        value_name = "CMD",
+        trailing_var_arg = true,
+        value_hint = clap::ValueHint::CommandWithArguments
+    )]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[cfg(feature = "fake")]
@@ -436,6 +616,7 @@ mod tests {
             exit::ABSENT,
             exit::REFUSED,
             exit::UNREACHABLE,
+            exit::UNRESOLVED,
         ] {
             assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code}");
         }

@@ -7,6 +7,16 @@ use imds::Error;
 pub(crate) use imds::model::error::exit::{DONE, INTERNAL, NO_CLOUD, UNREACHABLE};
 use imds::model::{ErrorKind, Outcome};
 
+/// `imds exec` itself failed, as `env` and `timeout` have it; any other code is its program's.
+pub(crate) const EXEC_FAILED: u8 = 125;
+/// The program of `imds exec` was found but can't be run (POSIX.1, "Exit Status for Commands").
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// The program of `imds exec` wasn't found.
+pub(crate) const NOT_FOUND: u8 = 127;
+/// Added to the number of the signal that ended the program of `imds exec`.
+#[cfg(unix)]
+pub(crate) const SIGNAL: u8 = 128;
+
 /// Why a command ended without its result.
 #[derive(Debug)]
 pub(crate) enum Failure {

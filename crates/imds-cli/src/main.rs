@@ -2,7 +2,7 @@
 //!
 //! Parses, calls the library, prints. `args` is the command line as typed, `settings` resolves it against the
 //! environment and the configuration file, `commands` has one file per command, `render` one per form of output,
-//! `messages` and `log` are what is said on stderr, and `exit` is how it all ends.
+//! `write` replaces files, `messages` and `log` are what is said on stderr, and `exit` is how it all ends.
 
 mod args;
 mod commands;
@@ -13,11 +13,12 @@ mod messages;
 mod output;
 mod render;
 mod settings;
+mod write;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use imds::machine::Environment;
 
 use crate::args::Arguments;
@@ -28,6 +29,10 @@ use crate::output::Output;
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(answer) if answer.use_stderr() && is_exec() => {
+            not_a_command(&answer);
+            return ExitCode::from(exit::EXEC_FAILED);
+        }
         Err(answer) => return not_a_command(&answer),
     };
     let environment = Environment::of_this_process();
@@ -46,6 +51,12 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// Whether a command line that can't be parsed was meant for `exec`, whose failures mustn't look like its program's.
+fn is_exec() -> bool {
+    let matches = Arguments::command().ignore_errors(true).try_get_matches();
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"))
 }
 
 /// Help, the version, or what is wrong with the command line.

@@ -47,6 +47,11 @@ impl Messages {
         self.say(ERROR, "", text, None);
     }
 
+    /// Says what prevents the result, and what can be done.
+    pub(crate) fn problem(&self, text: &str, remedy: Option<&str>) {
+        self.say(ERROR, "", text, remedy);
+    }
+
     /// Says why these fields can't be had.
     pub(crate) fn failed(&self, fields: &[String], error: &Error) {
         let about = about(fields, error);

@@ -27,6 +27,13 @@ impl Output {
         self.0.flush()
     }
 
+    /// Has something written that comes piece by piece.
+    pub(crate) fn written<T>(&mut self, write: impl FnOnce(&mut dyn Write) -> T) -> io::Result<T> {
+        let result = write(&mut self.0);
+        self.0.flush()?;
+        Ok(result)
+    }
+
     /// Writes one JSON document and a newline.
     pub(crate) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
         self.text(&render::json(document)?)

@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Answer,
     /// An answer, some time.
     Wait,
+    /// An answer within this time, for which `--timeout` doesn't count.
+    Within(Duration),
 }
 
 /// Everything that was asked for, checked as far as that goes without asking anybody.
@@ -46,16 +48,25 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client: Client,
-    /// How long `imds wait` goes on.
+    /// How long waiting goes on.
     pub(crate) patience: Duration,
     #[cfg(feature = "fake")]
-    _fake: Option<imds_fake::Fake>,
+    fake: Option<imds_fake::Fake>,
 }
 
 impl Session {
     /// Whether nothing may be sent at all.
     pub(crate) fn is_offline(&self) -> bool {
         self.client.configuration().network() == Network::Off
+    }
+
+    /// Variables that point other programs at the service of `--fake`.
+    pub(crate) fn exports(&self) -> Vec<(String, String)> {
+        #[cfg(feature = "fake")]
+        if let Some(fake) = &self.fake {
+            return fake.exports();
+        }
+        Vec::new()
     }
 }
 
@@ -137,6 +148,10 @@ impl Settings {
         let mut builder = self.builder.clone();
         builder = match purpose {
             Purpose::Answer => builder.timeout(given.unwrap_or(usual)),
+            Purpose::Within(patience) => {
+                self.patience = patience;
+                builder.timeout(given.unwrap_or(usual)).patient()
+            }
             Purpose::Wait => {
                 self.patience = given.unwrap_or(PATIENCE);
                 builder.timeout(usual.min(self.patience)).patient()
@@ -175,7 +190,7 @@ impl Settings {
             client: Client::new(builder.build()?),
             patience: self.patience,
             #[cfg(feature = "fake")]
-            _fake: fake,
+            fake,
         })
     }
 }

@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn renamed_attributes_are_given_by_the_names_that_are_wanted() {
-        const RENAMED: [&str; 3] = ["cloud.platform", "azure.resourcegroup.name", "azure.resource_group.name"];
+        const RENAMED: [&str; 3] =
+            ["cloud.platform", "azure.resourcegroup.name", "azure.resource_group.name"];
         for (platform, names, expected) in [
             ("vm", Names::Legacy, [Some("azure_vm"), Some("rg-web"), None]),
             ("vm", Names::Current, [Some("azure.vm"), None, Some("rg-web")]),

@@ -2,11 +2,13 @@
 
 pub(crate) mod clouds;
 mod detect;
+mod exec;
 #[cfg(feature = "fake")]
 mod fake;
 mod get;
 mod pages;
 mod raw;
+mod resolve;
 mod show;
 mod tags;
 mod wait;
@@ -56,6 +58,22 @@ pub(crate) fn run(
                 false => selectors(&wait.fields)?,
             };
             caller.ask(Purpose::Wait, async |session| wait::run(&selectors, &session, messages).await)
+        }
+        Command::Resolve(resolve) => {
+            let order = resolve::prepare(&resolve)?;
+            if resolve.list {
+                return in_runtime(resolve::list(&order, messages, output));
+            }
+            caller
+                .ask(Purpose::Answer, async |session| resolve::run(&order, &session, messages, output).await)
+        }
+        Command::Exec(exec) => {
+            let ending = exec::prepare(&exec).and_then(|order| {
+                caller.ask(order.purpose(), async |session| {
+                    exec::run(&order, &session, environment, messages).await
+                })
+            });
+            exec::told(ending, messages)
         }
         #[cfg(feature = "fake")]
         Command::Fake(fake) => {

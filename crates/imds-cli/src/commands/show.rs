@@ -54,8 +54,8 @@ fn print(
         ShowAs::Table => output.text(&render::metadata(metadata, arguments.sources))?,
         ShowAs::Json => output.json(&metadata.document(arguments.sources))?,
         ShowAs::Yaml => output.yaml(&metadata.document(arguments.sources))?,
-        ShowAs::Env => output.text(&render::Env::of(metadata).told(messages))?,
-        ShowAs::Otel => output.text(&(render::otel(metadata) + "\n"))?,
+        ShowAs::Env => output.text(&render::Env::of(metadata, render::PREFIX).told(messages))?,
+        ShowAs::Otel => output.text(&(render::otel(metadata, arguments.otel_names.into()) + "\n"))?,
     }
     Ok(())
 }
@@ -67,7 +67,7 @@ fn knows_more_than_the_cloud(metadata: &Metadata) -> bool {
 }
 
 /// What couldn't be read while the rest could.
-fn tell_failures(metadata: &Metadata, messages: &Messages) {
+pub(super) fn tell_failures(metadata: &Metadata, messages: &Messages) {
     let mut left_out = Vec::new();
     for (field, reading) in metadata.readings() {
         match reading {

@@ -17,7 +17,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is missing, by selector, in the order of the command line.
-type Missing = Vec<(String, Error)>;
+pub(super) type Missing = Vec<(String, Error)>;
 
 /// What one try came to.
 #[derive(Debug, PartialEq)]
@@ -31,6 +31,14 @@ enum Step {
 }
 
 pub(super) async fn run(selectors: &[Selector], session: &Session, messages: &Messages) -> Ending {
+    match until(selectors, session).await {
+        Ok(()) => Ok(DONE),
+        Err(missing) => Ok(give_up(missing, messages)),
+    }
+}
+
+/// Waits as long as the session is patient. The error is what is still missing then, never empty.
+pub(super) async fn until(selectors: &[Selector], session: &Session) -> Result<(), Missing> {
     let deadline = Instant::now() + session.patience;
     let fields = fields_of(selectors);
     let mut missing: Missing = Vec::new();
@@ -39,9 +47,9 @@ pub(super) async fn run(selectors: &[Selector], session: &Session, messages: &Me
         match judge(selectors, read) {
             Step::Done => {
                 tracing::info!(round, "the metadata is there");
-                return Ok(DONE);
+                return Ok(());
             }
-            Step::Never(missing) => return Ok(give_up(missing, messages)),
+            Step::Never(missing) => return Err(missing),
             Step::Again(still) => missing = still,
         }
         let pause = pause(round, fastrand::f64());
@@ -59,7 +67,7 @@ pub(super) async fn run(selectors: &[Selector], session: &Session, messages: &Me
             Error::new(ErrorKind::TimedOut, format!("no answer within {:?}", session.patience)),
         ));
     }
-    Ok(give_up(missing, messages))
+    Err(missing)
 }
 
 fn names(selectors: &[Selector]) -> String {

@@ -4,28 +4,39 @@
 //! systemd.exec(5), "EnvironmentFile=").
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use imds::Field;
 use imds::model::{Metadata, Shape, Tags};
 
 use crate::messages::Messages;
 
-/// Lines, and what had to be left out of them.
-#[derive(Debug, Default)]
-pub(crate) struct Env {
-    text: String,
+/// What names of variables start with, unless the user wants it otherwise.
+pub(crate) const PREFIX: &str = "IMDS_";
+
+/// Variables that configure this program. A value must never steer it when it becomes its environment.
+const RESERVED: [&str; 6] =
+    ["IMDS_URL", "IMDS_SYSROOT", "IMDS_FORCE_CLOUD", "IMDS_NETWORK", "IMDS_TIMEOUT", "IMDS_LOG"];
+
+/// Variables with their values, and what had to be left out of them.
+#[derive(Debug)]
+pub(crate) struct Env<'a> {
+    prefix: &'a str,
+    variables: Vec<(String, String)>,
     names: BTreeSet<String>,
     skipped: Vec<String>,
 }
 
-impl Env {
+impl<'a> Env<'a> {
+    fn new(prefix: &'a str) -> Self {
+        Self { prefix, variables: Vec::new(), names: BTreeSet::new(), skipped: Vec::new() }
+    }
+
     /// The fields that are text, as `IMDS_FIELD`, and the tags.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        let mut env = Self::default();
+    pub(crate) fn of(metadata: &Metadata, prefix: &'a str) -> Self {
+        let mut env = Self::new(prefix);
         for field in Field::ALL.iter().filter(|field| field.shape() == Shape::Text) {
             if let Some(value) = metadata.text(*field) {
-                env.add(field.name(), variable(*field), value);
+                env.add(field.name(), variable(prefix, *field), value);
             }
         }
         if let Some(tags) = metadata.tags() {
@@ -36,17 +47,22 @@ impl Env {
 
     /// The tags, as `IMDS_TAG_NAME`.
     pub(crate) fn of_tags(tags: &Tags) -> Self {
-        let mut env = Self::default();
+        let mut env = Self::new(PREFIX);
         env.add_tags(tags);
         env
     }
 
     /// The lines; the user is told what was left out.
     pub(crate) fn told(self, messages: &Messages) -> String {
+        lines(&self.variables(messages))
+    }
+
+    /// The variables, unquoted; the user is told what was left out.
+    pub(crate) fn variables(self, messages: &Messages) -> Vec<(String, String)> {
         for skipped in &self.skipped {
             messages.warning(skipped, None);
         }
-        self.text
+        self.variables
     }
 
     fn add_tags(&mut self, tags: &Tags) {
@@ -55,7 +71,7 @@ impl Env {
                 .chars()
                 .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
                 .collect();
-            self.add(&format!("the tag {key:?}"), format!("IMDS_TAG_{name}"), value);
+            self.add(&format!("the tag {key:?}"), format!("{}TAG_{name}", self.prefix), value);
         }
     }
 
@@ -64,17 +80,31 @@ impl Env {
             self.skipped.push(format!("{what} is left out, because the name {name} is taken"));
         } else if value.chars().any(|c| c.is_control() && c != '\t') {
             self.skipped.push(format!("{what} is left out, because it holds control characters"));
+        } else if value.chars().any(is_refused_by_systemd) {
+            self.skipped
+                .push(format!("{what} is left out, because it holds characters that systemd refuses"));
+        } else if RESERVED.contains(&&*name) {
+            self.skipped.push(format!("{what} is left out, because {name} configures imds itself"));
         } else {
-            // Writing to a string can't fail.
-            let _ = writeln!(self.text, "{name}={}", quoted(value));
-            self.names.insert(name);
+            self.names.insert(name.clone());
+            self.variables.push((name, value.to_owned()));
         }
     }
 }
 
 /// `IMDS_INSTANCE_ID`.
-fn variable(field: Field) -> String {
-    format!("IMDS_{}", field.name().to_ascii_uppercase())
+fn variable(prefix: &str, field: Field) -> String {
+    format!("{prefix}{}", field.name().to_ascii_uppercase())
+}
+
+fn lines(variables: &[(String, String)]) -> String {
+    variables.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
+}
+
+/// A byte order mark, or one of Unicode's noncharacters: systemd refuses the whole file for one of them (systemd.exec(5)).
+fn is_refused_by_systemd(c: char) -> bool {
+    let code = u32::from(c);
+    code == 0xfeff || (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
 fn quoted(value: &str) -> String {
@@ -105,19 +135,43 @@ mod tests {
         let tags = [("Cost.Center", "1"), ("cost-center", "2"), ("tab", "a\tb"), ("two", "a\nb"), ("é", "")];
         let tags: Tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let env = Env::of_tags(&tags);
-        assert_eq!(env.text, "IMDS_TAG_COST_CENTER=\"1\"\nIMDS_TAG_TAB=\"a\tb\"\nIMDS_TAG__=\"\"\n");
+        assert_eq!(
+            lines(&env.variables),
+            "IMDS_TAG_COST_CENTER=\"1\"\nIMDS_TAG_TAB=\"a\tb\"\nIMDS_TAG__=\"\"\n"
+        );
         assert_eq!(env.skipped.len(), 2);
         assert!(env.skipped[0].contains("cost-center") && env.skipped[0].contains("IMDS_TAG_COST_CENTER"));
         assert!(env.skipped[1].contains("two"));
     }
 
-    /// A value must never steer this program itself when the lines become its environment.
+    #[test]
+    fn what_systemd_refuses_is_left_out() {
+        let refused = ["\u{feff}", "\u{fdd0}", "\u{fdef}", "\u{fffe}", "\u{ffff}", "\u{10ffff}"];
+        let taken = ["\u{fdcf}", "\u{fdf0}", "\u{fffd}", "\u{10000}", "\u{10fffd}", "é"];
+        let tags = refused.iter().chain(&taken).enumerate();
+        let tags: Tags = tags.map(|(i, value)| (format!("{i:02}"), format!("a{value}"))).collect();
+        let env = Env::of_tags(&tags);
+        let values: Vec<&str> = env.variables.iter().map(|(_, value)| &value[1..]).collect();
+        assert_eq!(values, taken);
+        assert_eq!(env.skipped.len(), refused.len());
+    }
+
+    #[test]
+    fn a_prefix_that_would_make_one_of_our_variables_loses_that_field() {
+        let mut metadata = Metadata::new(imds::model::CloudName::AWS);
+        for field in [Field::Cloud, Field::Region] {
+            let value = imds::model::Value::Text("x".to_owned());
+            metadata.set(field, imds::model::Reading::known(value, imds::model::Source::Mock));
+        }
+        let env = Env::of(&metadata, "IMDS_FORCE_");
+        assert_eq!(env.variables, [("IMDS_FORCE_REGION".to_owned(), "x".to_owned())]);
+        assert!(env.skipped[0].contains("IMDS_FORCE_CLOUD"), "{:?}", env.skipped);
+    }
+
     #[test]
     fn no_field_takes_the_name_of_one_of_our_variables() {
-        const RESERVED: [&str; 6] =
-            ["IMDS_URL", "IMDS_SYSROOT", "IMDS_FORCE_CLOUD", "IMDS_NETWORK", "IMDS_TIMEOUT", "IMDS_LOG"];
         for field in Field::ALL {
-            let name = variable(*field);
+            let name = variable(PREFIX, *field);
             assert!(!RESERVED.contains(&&*name) && !name.starts_with("IMDS_TAG_"), "{name}");
         }
     }

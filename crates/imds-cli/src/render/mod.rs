@@ -14,9 +14,9 @@ use std::io;
 use serde::Serialize;
 
 pub(crate) use catalog::catalog;
-pub(crate) use env::Env;
+pub(crate) use env::{Env, PREFIX};
 pub(crate) use explanation::explanation;
-pub(crate) use otel::otel;
+pub(crate) use otel::{merged as merged_otel, otel};
 pub(crate) use table::{metadata, tags};
 
 /// Indented JSON with a newline at the end.

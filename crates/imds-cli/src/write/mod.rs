@@ -1,0 +1,266 @@
+//! Replacing a file, so that whoever reads it finds the old content or the new one and nothing between.
+//!
+//! A temporary file in the same directory is written, given the old file's mode and owner, synced, checked, and renamed
+//! over the old one; then the directory is synced. `steps` is the list of these steps as a trait, so that tests can cut
+//! the power between any two of them; `unix` and `elsewhere` are what differs between systems; `check` runs the user's
+//! command. Access control lists and extended attributes aren't carried over: the new file has its directory's.
+//!
+//! With `in_place_inode` the old file itself is written into. That is not atomic: a reader, or a power cut, can meet a half
+//! of it. It is for files that can't be renamed over, such as one that is mounted into a container alone.
+
+pub(crate) mod check;
+#[cfg(not(unix))]
+mod elsewhere;
+#[cfg(test)]
+mod power_cut;
+mod steps;
+#[cfg(unix)]
+mod unix;
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use imds::Error;
+use imds::model::ErrorKind;
+
+use steps::{FileSystem, Steps};
+
+use crate::exit::usage;
+
+/// How many links may lead to one file; as many as Linux follows.
+const LINKS: usize = 40;
+
+/// The file that is to be replaced, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Where it is, or will be.
+    pub(crate) path: PathBuf,
+    /// Whether a symbolic link at the path is followed; it is refused otherwise.
+    pub(crate) follow_symlinks: bool,
+    /// Whether the old file is written into rather than replaced. Not atomic.
+    pub(crate) in_place_inode: bool,
+    /// A command that has to accept the new file first: its words, to which the new file's path is added.
+    pub(crate) check: Option<Vec<String>>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The file has the new content.
+    Changed {
+        /// What couldn't be kept of the old file, if anything.
+        warning: Option<String>,
+    },
+    /// It had it already; nothing was touched, and no check was run.
+    Unchanged,
+}
+
+/// Gives the file this content.
+///
+/// # Errors
+/// `ErrorKind::Usage` for a path that isn't a regular file's or whose directory doesn't exist; `ErrorKind::Internal` for
+/// what the file system refuses, and for a check that fails. The old file is as it was then, unless it was written in
+/// place, and no temporary file is left.
+pub(crate) fn replace(target: &Target, new: &[u8]) -> Result<Written, Error> {
+    replace_by(&mut FileSystem, target, new)
+}
+
+/// The content that the file has now; nothing where there is no file.
+///
+/// # Errors
+/// As [`replace`].
+pub(crate) fn current(target: &Target) -> Result<Option<Vec<u8>>, Error> {
+    let (path, old) = find(target)?;
+    match old {
+        Some(_) => fs::read(&path).map(Some).map_err(|error| failed(&path, "can't be read", error)),
+        None => Ok(None),
+    }
+}
+
+/// The difference as a unified diff, with the path in its head; empty where there is none. Bytes that aren't UTF-8 are shown
+/// as U+FFFD.
+pub(crate) fn diff(old: Option<&[u8]>, new: &[u8], path: &Path) -> String {
+    if old == Some(new) {
+        return String::new();
+    }
+    let name = path.display().to_string();
+    let before = if old.is_some() { &*name } else { "/dev/null" };
+    let old = String::from_utf8_lossy(old.unwrap_or_default());
+    let new = String::from_utf8_lossy(new);
+    similar::TextDiff::from_lines(&*old, &*new).unified_diff().header(before, &name).to_string()
+}
+
+fn replace_by(steps: &mut impl Steps, target: &Target, new: &[u8]) -> Result<Written, Error> {
+    let (path, old) = find(target)?;
+    if let Some(old) = &old
+        && is_same(&path, old, new).map_err(|error| failed(&path, "can't be read", error))?
+    {
+        return Ok(Written::Unchanged);
+    }
+    let check = target.check.as_deref();
+    let warning = match &old {
+        Some(_) if target.in_place_inode => write_in_place(steps, &path, new, check)?,
+        old => swap(steps, &path, old.as_ref(), new, check)?,
+    };
+    Ok(Written::Changed { warning })
+}
+
+/// The path that is meant, and what is there. Links in the directories before it are the file system's business.
+fn find(target: &Target) -> Result<(PathBuf, Option<Metadata>), Error> {
+    let mut path = target.path.clone();
+    for _ in 0..LINKS {
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, None)),
+            Err(error) => return Err(failed(&path, "can't be looked at", error)),
+        };
+        if found.is_symlink() {
+            if !target.follow_symlinks {
+                return Err(usage("this is a symbolic link, and writing could change a file elsewhere")
+                    .with_path(path.display().to_string())
+                    .with_remedy("name the file itself, or add --follow-symlinks"));
+            }
+            let link = fs::read_link(&path).map_err(|error| failed(&path, "can't be read", error))?;
+            path = directory_of(&path).join(link);
+        } else if found.is_file() {
+            return Ok((path, Some(found)));
+        } else {
+            return Err(usage("this is no regular file, so it can't be replaced")
+                .with_path(path.display().to_string())
+                .with_remedy("leave out -o to print to stdout"));
+        }
+    }
+    Err(usage("too many symbolic links lead from here").with_path(target.path.display().to_string()))
+}
+
+/// The whole way of a new file. After any of the steps the path holds the old content or the new one.
+fn swap(
+    steps: &mut impl Steps,
+    path: &Path,
+    old: Option<&Metadata>,
+    new: &[u8],
+    check: Option<&[String]>,
+) -> Result<Option<String>, Error> {
+    let directory = directory_of(path);
+    let (temporary, mut file) = create_beside(steps, path, old.is_some())?;
+    let filled = (|| {
+        let unwritable = |error| failed(&temporary, "can't be written", error);
+        steps.write(&mut file, new).map_err(unwritable)?;
+        let warning = match old {
+            Some(old) => steps.keep(&file, old).map_err(unwritable)?,
+            None => None,
+        };
+        steps.sync(&file).map_err(unwritable)?;
+        if let Some(command) = check {
+            steps.check(command, &temporary)?;
+        }
+        steps.rename(&temporary, path).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => failed(path, "can't be replaced", error)
+                .with_remedy("it is mounted alone; add --in-place-inode to write into it"),
+            _ => failed(path, "can't be replaced", error),
+        })?;
+        steps.sync_directory(directory).map_err(|error| {
+            failed(directory, "can't be synced, so a power cut may undo the change", error)
+        })?;
+        Ok(warning)
+    })();
+    if filled.is_err() {
+        // What went wrong is what the user should hear; after the rename there is nothing to remove.
+        let _ = steps.remove(&temporary);
+    }
+    filled
+}
+
+fn write_in_place(
+    steps: &mut impl Steps,
+    path: &Path,
+    new: &[u8],
+    check: Option<&[String]>,
+) -> Result<Option<String>, Error> {
+    if let Some(command) = check {
+        let (temporary, mut file) = create_beside(steps, path, true)?;
+        let checked = steps
+            .write(&mut file, new)
+            .map_err(|error| failed(&temporary, "can't be written", error))
+            .and_then(|()| steps.check(command, &temporary));
+        let removed = steps.remove(&temporary);
+        checked?;
+        removed.map_err(|error| failed(&temporary, "can't be removed", error))?;
+    }
+    let unwritable = |error| failed(path, "can't be written", error);
+    let mut file = steps.empty(path).map_err(unwritable)?;
+    steps.write(&mut file, new).map_err(unwritable)?;
+    steps.sync(&file).map_err(unwritable)?;
+    Ok(None)
+}
+
+/// A new file in the same directory, under a name that nobody can foresee and that patterns such as `*.conf` don't match,
+/// with the same extension, because a check may go by it.
+fn create_beside<S: Steps>(steps: &mut S, path: &Path, private: bool) -> Result<(PathBuf, S::File), Error> {
+    // Whoever meets this many names that are taken meets an attack, not chance.
+    const TRIES: usize = 16;
+    let directory = directory_of(path);
+    let mut tries = 0;
+    loop {
+        let name = match path.extension().and_then(|extension| extension.to_str()) {
+            Some(extension) if extension.len() < 100 => format!(".imds-{:016x}.{extension}", unforeseeable()),
+            _ => format!(".imds-{:016x}", unforeseeable()),
+        };
+        let temporary = directory.join(name);
+        tries += 1;
+        match steps.create(&temporary, private) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(usage("there is no such directory").with_path(directory.display().to_string()));
+            }
+            Err(error) => {
+                let error = failed(directory, "no file can be made here", error);
+                return Err(error.with_remedy(
+                    "if only the file itself may be written, add --in-place-inode and leave out --check",
+                ));
+            }
+        }
+    }
+}
+
+/// 64 bits from the system's random numbers: the keys of the standard library's hashes are made of them.
+fn unforeseeable() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether the file has this content, with little memory.
+fn is_same(path: &Path, old: &Metadata, new: &[u8]) -> io::Result<bool> {
+    if u64::try_from(new.len()).ok() != Some(old.len()) {
+        return Ok(false);
+    }
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; 64 * 1024];
+    let mut rest = new;
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(rest.is_empty());
+        }
+        let Some(after) = chunk.get(..read).and_then(|read| rest.strip_prefix(read)) else {
+            return Ok(false);
+        };
+        rest = after;
+    }
+}
+
+fn failed(path: &Path, what: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Internal, format!("{what}: {error}"))
+        .with_path(path.display().to_string())
+        .with_source(error)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
