@@ -1,5 +1,5 @@
 //! `imds resolve`: what becomes of placeholders, and how it ends.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod folder;
 mod process;
@@ -55,7 +55,7 @@ fn stdin_becomes_stdout_and_everything_else_stays() {
         "\u{feff}id=${cloud:InstanceId} $HOME ${HOME} $${aws:Region} ${env:X} $$\r\nzone=${aws:zone}";
     let result = resolved("--fake aws", source);
     let expected =
-        "\u{feff}id=i-0fedcba9876543210 $HOME ${HOME} ${aws:Region} ${env:X} $$\r\nzone=eu-west-1a";
+        "\u{feff}id=i-0fedcba9876543210 $HOME ${HOME} ${aws:Region} ${env:X} $$\r\nzone=eu-west-1b";
     assert_eq!(result, expected);
     assert_eq!(resolved("- --fake aws", "${imds:/latest/meta-data/placement/region}"), "eu-west-1");
     let bytes = fed(imds("resolve --fake aws"), b"\xff ${cloud:Region} \xfe".as_slice());
@@ -68,10 +68,7 @@ fn without_placeholders_nothing_is_asked() {
     let (_socket, _runtime, refused) = refusing();
     for options in [&*refused, "--offline", "--clouds aws --offline"] {
         assert_eq!(resolved(options, "$HOME ${HOME} $${cloud:Region}"), "$HOME ${HOME} ${cloud:Region}");
-        assert_eq!(
-            resolved(&format!("{options} --format json"), "{\"a\": 01x}".replace("01x", "1").as_str()),
-            "{\"a\": 1}"
-        );
+        assert_eq!(resolved(&format!("{options} --format json"), "{\"a\": 1}"), "{\"a\": 1}");
     }
 }
 
@@ -85,7 +82,7 @@ fn odd_values_inject_nothing_in_any_format() {
         ("unicode", "Zoë 東京 🚀"),
         ("path", "/srv/data/a b"),
     ];
-    let entry = |index: usize, key: &str| format!("k{index}", index = index) + "|${tag:\\\"" + key + "\\\"}";
+    let entry = |index: usize, key: &str| format!("k{index}") + "|${tag:\\\"" + key + "\\\"}";
     let lines = |write: &dyn Fn(&str, &str) -> String| -> Vec<String> {
         let pairs = tags.iter().enumerate().map(|(index, (key, _))| entry(index, key));
         let account = ["account|${aws:AccountId}".to_owned()];

@@ -59,7 +59,7 @@ fn no_file_is_touched_if_anything_goes_wrong() {
     let folder = Folder::new();
     folder.write("in/a.tmpl", "${cloud:Region}");
     folder.write("in/b.tmpl", "x\n ${tag:none} ${tag:none2}");
-    folder.write("in/c.json.tmpl", "{\"a\": \"${cloud:Region}\",}");
+    folder.write("in/c.json.tmpl", "{\"a\": }");
     folder.write("out/a", "old a");
     folder.write("out/b", "old b");
     let output = resolve(&folder, "in -o out --fake aws");

@@ -52,4 +52,5 @@ pub use imds_model::{
     Selector, Source, Tags, Value, Verdict,
 };
 pub use provider::{Change, Changes, LiveProvider, Provider, RefreshPolicy, Refreshing};
+pub use secrets::path_class;
 pub use transport::Network;

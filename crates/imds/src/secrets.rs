@@ -2,10 +2,28 @@
 
 use std::fmt::Write as _;
 
-use imds_model::{Error, ErrorKind};
+use imds_model::{Class, Error, ErrorKind};
 
+use crate::clouds::CLOUDS;
 use crate::clouds::description::Description;
 use crate::fetch::json;
+
+/// Who may see what a service answers at this path, by the rules of [`Client::raw`](crate::Client::raw): secret if any
+/// cloud's rules say so, since a path may be asked for before the cloud is known; private otherwise. Contacts nothing.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for what can't be a path of a metadata service.
+///
+/// ```
+/// use imds::model::Class;
+/// assert_eq!(imds::path_class("/latest/./user-data").unwrap(), Class::Secret);
+/// assert_eq!(imds::path_class("/latest/meta-data/instance-id").unwrap(), Class::Private);
+/// ```
+pub fn path_class(path: &str) -> Result<Class, Error> {
+    let path = Path::parse(path)?;
+    let secret = CLOUDS.iter().any(|cloud| path.judge(cloud) == Ruling::Secret);
+    Ok(if secret { Class::Secret } else { Class::Private })
+}
 
 /// A path that can be asked for, in its one spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]

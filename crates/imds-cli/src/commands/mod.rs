@@ -62,7 +62,7 @@ pub(crate) fn run(
         Command::Resolve(resolve) => {
             let order = resolve::prepare(&resolve)?;
             if resolve.list {
-                return in_runtime(resolve::list(&order, messages, output));
+                return resolve::list(&order, messages, output);
             }
             caller
                 .ask(Purpose::Answer, async |session| resolve::run(&order, &session, messages, output).await)

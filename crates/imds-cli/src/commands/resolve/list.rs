@@ -1,12 +1,9 @@
 //! `imds resolve --list`: the placeholders, before anybody is asked.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use imds::machine::{Environment, MemoryFiles};
-use imds::model::{Class, ErrorKind};
-use imds::{Client, Config, Field, Network};
+use imds::Field;
+use imds::model::Class;
 use imds_template::{Format, Key, Template};
 use serde::{Serialize, Serializer};
 
@@ -51,13 +48,12 @@ fn by_name<S: Serializer>(class: &Option<Class>, serializer: S) -> Result<S::Ok,
 }
 
 /// Prints the list.
-pub(in crate::commands) async fn list(order: &Order<'_>, messages: &Messages, output: &mut Output) -> Ending {
+pub(in crate::commands) fn list(order: &Order<'_>, messages: &Messages, output: &mut Output) -> Ending {
     let contents = order.load()?;
     let mut report = Report::new(messages);
     let mut placeholders = Vec::new();
-    let mut classes = Classes::default();
     for (input, content) in order.inputs.iter().zip(&contents) {
-        match rows(order, input.name(), input.format, content, &mut classes).await {
+        match rows(order, input.name(), input.format, content) {
             Ok(rows) => placeholders.extend(rows),
             Err(trouble) => report.trouble(input, trouble)?,
         }
@@ -73,13 +69,7 @@ pub(in crate::commands) async fn list(order: &Order<'_>, messages: &Messages, ou
     Ok(DONE)
 }
 
-async fn rows(
-    order: &Order<'_>,
-    file: String,
-    format: Format,
-    content: &Content,
-    classes: &mut Classes,
-) -> Result<Vec<Row>, Trouble> {
+fn rows(order: &Order<'_>, file: String, format: Format, content: &Content) -> Result<Vec<Row>, Trouble> {
     // Only here text has to be in one piece. What isn't UTF-8 in it is nobody's business, and shifts no column.
     let text;
     let structured;
@@ -113,7 +103,8 @@ async fn rows(
     let mut rows = Vec::new();
     for one in template.placeholders() {
         let class = match one.key() {
-            Key::Path(path) => Some(classes.of(path).await),
+            // What is no path is refused when it is resolved.
+            Key::Path(path) => Some(imds::path_class(path).unwrap_or(Class::Private)),
             key => key.class(),
         };
         rows.push(Row {
@@ -129,35 +120,6 @@ async fn rows(
         });
     }
     Ok(rows)
-}
-
-/// The classes of the services' paths, by the rules of `imds raw`.
-#[derive(Default)]
-struct Classes(HashMap<String, Class>);
-
-impl Classes {
-    /// Secret, if any cloud's rules say so: which cloud it will be isn't known here.
-    async fn of(&mut self, path: &str) -> Class {
-        if let Some(class) = self.0.get(path) {
-            return *class;
-        }
-        let mut class = Class::Private;
-        for cloud in imds::clouds() {
-            // Without a network and without a machine: the ruling comes before anything would be sent.
-            let nowhere = Config::builder([].into_iter().collect::<Environment>())
-                .files(Arc::new(MemoryFiles::new()))
-                .cloud(cloud.name.as_str(), "--list")
-                .network(Network::Off);
-            let Ok(config) = nowhere.build() else { continue };
-            let answer = Client::new(config).raw(path, false).await;
-            if answer.is_err_and(|error| error.kind() == ErrorKind::Secret) {
-                class = Class::Secret;
-                break;
-            }
-        }
-        self.0.insert(path.to_owned(), class);
-        class
-    }
 }
 
 fn table(rows: &[Row]) -> String {
