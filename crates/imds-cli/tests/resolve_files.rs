@@ -88,6 +88,21 @@ fn no_file_is_touched_if_anything_goes_wrong() {
 }
 
 #[test]
+fn long_text_is_written_without_being_kept_and_a_file_may_be_its_own_result() {
+    let folder = Folder::new();
+    let line = "id=${aws:InstanceId} and a good deal of text that has no placeholder in it at all\n";
+    let source = line.repeat(20_000);
+    let expected = source.replace("${aws:InstanceId}", "i-0fedcba9876543210");
+    for options in ["-o long.conf", "-o long.tmpl", "-o long.tmpl --in-place-inode"] {
+        folder.write("long.tmpl", &source);
+        let told = resolved(&folder, &format!("--fake aws long.tmpl {options}"));
+        assert_eq!(told, "", "{options}");
+        let result = options.split(' ').nth(1).unwrap();
+        assert!(read(&folder, result) == expected, "{options}");
+    }
+}
+
+#[test]
 fn several_files_and_directories_go_into_a_directory() {
     let folder = Folder::new();
     folder.write("etc/b.yaml.tmpl", "b: ${cloud:Region}\n");

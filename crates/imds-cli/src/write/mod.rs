@@ -18,7 +18,7 @@ mod steps;
 mod unix;
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use imds::Error;
@@ -28,6 +28,8 @@ use steps::{FileSystem, Steps};
 
 use crate::exit::usage;
 
+/// So much is written or compared at once.
+const PIECE: usize = 256 * 1024;
 /// How many links may lead to one file; as many as Linux follows.
 const LINKS: usize = 40;
 
@@ -56,13 +58,28 @@ pub(crate) enum Written {
     Unchanged,
 }
 
+/// Content that can be written as often as need be, so that a long one needn't be kept.
+pub(crate) trait Produce {
+    /// Writes all of it; the same each time.
+    ///
+    /// # Errors
+    /// What the writer fails with, and what keeps the content from being had.
+    fn produce(&self, writer: &mut dyn Write) -> io::Result<()>;
+}
+
+impl Produce for [u8] {
+    fn produce(&self, writer: &mut dyn Write) -> io::Result<()> {
+        writer.write_all(self)
+    }
+}
+
 /// Gives the file this content.
 ///
 /// # Errors
 /// `ErrorKind::Usage` for a path that isn't a regular file's or whose directory doesn't exist; `ErrorKind::Internal` for
 /// what the file system refuses, and for a check that fails. The old file is as it was then, unless it was written in
 /// place, and no temporary file is left.
-pub(crate) fn replace(target: &Target, new: &[u8]) -> Result<Written, Error> {
+pub(crate) fn replace(target: &Target, new: &(impl Produce + ?Sized)) -> Result<Written, Error> {
     replace_by(&mut FileSystem, target, new)
 }
 
@@ -91,7 +108,11 @@ pub(crate) fn diff(old: Option<&[u8]>, new: &[u8], path: &Path) -> String {
     similar::TextDiff::from_lines(&*old, &*new).unified_diff().header(before, &name).to_string()
 }
 
-fn replace_by(steps: &mut impl Steps, target: &Target, new: &[u8]) -> Result<Written, Error> {
+fn replace_by(
+    steps: &mut impl Steps,
+    target: &Target,
+    new: &(impl Produce + ?Sized),
+) -> Result<Written, Error> {
     let (path, old) = find(target)?;
     if let Some(old) = &old
         && is_same(&path, old, new).map_err(|error| failed(&path, "can't be read", error))?
@@ -139,14 +160,14 @@ fn swap(
     steps: &mut impl Steps,
     path: &Path,
     old: Option<&Metadata>,
-    new: &[u8],
+    new: &(impl Produce + ?Sized),
     check: Option<&[String]>,
 ) -> Result<Option<String>, Error> {
     let directory = directory_of(path);
     let (temporary, mut file) = create_beside(steps, path, old.is_some())?;
     let filled = (|| {
         let unwritable = |error| failed(&temporary, "can't be written", error);
-        steps.write(&mut file, new).map_err(unwritable)?;
+        fill(steps, &mut file, new).map_err(unwritable)?;
         let warning = match old {
             Some(old) => steps.keep(&file, old).map_err(unwritable)?,
             None => None,
@@ -175,13 +196,12 @@ fn swap(
 fn write_in_place(
     steps: &mut impl Steps,
     path: &Path,
-    new: &[u8],
+    new: &(impl Produce + ?Sized),
     check: Option<&[String]>,
 ) -> Result<Option<String>, Error> {
     if let Some(command) = check {
         let (temporary, mut file) = create_beside(steps, path, true)?;
-        let checked = steps
-            .write(&mut file, new)
+        let checked = fill(steps, &mut file, new)
             .map_err(|error| failed(&temporary, "can't be written", error))
             .and_then(|()| steps.check(command, &temporary));
         let removed = steps.remove(&temporary);
@@ -190,7 +210,7 @@ fn write_in_place(
     }
     let unwritable = |error| failed(path, "can't be written", error);
     let mut file = steps.empty(path).map_err(unwritable)?;
-    steps.write(&mut file, new).map_err(unwritable)?;
+    fill(steps, &mut file, new).map_err(unwritable)?;
     steps.sync(&file).map_err(unwritable)?;
     Ok(None)
 }
@@ -235,24 +255,55 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Writes all of the content, in pieces of a useful size.
+fn fill<S: Steps>(steps: &mut S, file: &mut S::File, new: &(impl Produce + ?Sized)) -> io::Result<()> {
+    struct Filling<'a, S: Steps>(&'a mut S, &'a mut S::File);
+    impl<S: Steps> Write for Filling<'_, S> {
+        fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+            self.0.write(self.1, piece)?;
+            Ok(piece.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut writer = BufWriter::with_capacity(PIECE, Filling(steps, file));
+    new.produce(&mut writer)?;
+    writer.flush()
+}
+
 /// Whether the file has this content, with little memory.
-fn is_same(path: &Path, old: &Metadata, new: &[u8]) -> io::Result<bool> {
-    if u64::try_from(new.len()).ok() != Some(old.len()) {
+fn is_same(path: &Path, old: &Metadata, new: &(impl Produce + ?Sized)) -> io::Result<bool> {
+    /// Compares what is written to it with a file; the first difference ends it.
+    struct Comparing {
+        old: File,
+        chunk: Vec<u8>,
+        left: u64,
+        differs: bool,
+    }
+    impl Write for Comparing {
+        fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+            let length = piece.len().min(self.chunk.len());
+            let (Some(piece), Some(chunk)) = (piece.get(..length), self.chunk.get_mut(..length)) else {
+                return Ok(0);
+            };
+            // A file that is shorter than it was differs, too.
+            self.differs |= self.old.read_exact(chunk).is_err() || chunk != piece;
+            self.left = self.left.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+            if self.differs { Err(io::ErrorKind::Other.into()) } else { Ok(length) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let old_file = File::open(path)?;
+    let mut comparing = Comparing { old: old_file, chunk: vec![0; PIECE], left: old.len(), differs: false };
+    let produced = new.produce(&mut comparing);
+    if comparing.differs {
         return Ok(false);
     }
-    let mut file = File::open(path)?;
-    let mut chunk = vec![0; 64 * 1024];
-    let mut rest = new;
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(rest.is_empty());
-        }
-        let Some(after) = chunk.get(..read).and_then(|read| rest.strip_prefix(read)) else {
-            return Ok(false);
-        };
-        rest = after;
-    }
+    produced?;
+    Ok(comparing.left == 0)
 }
 
 fn failed(path: &Path, what: &str, error: io::Error) -> Error {

@@ -107,11 +107,11 @@ fn the_same_content_touches_nothing() {
     assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()));
     // Of the same length, and equal for longer than one piece of the comparison.
     let long = vec![b'x'; 200_000];
-    replace(&folder.target("long"), &long).unwrap();
+    replace(&folder.target("long"), &*long).unwrap();
     let mut other = long.clone();
     *other.last_mut().unwrap() = b'y';
-    assert_eq!(replace(&folder.target("long"), &long).unwrap(), Written::Unchanged);
-    assert_eq!(replace(&folder.target("long"), &other).unwrap(), CHANGED);
+    assert_eq!(replace(&folder.target("long"), &*long).unwrap(), Written::Unchanged);
+    assert_eq!(replace(&folder.target("long"), &*other).unwrap(), CHANGED);
     assert_eq!(fs::read(folder.path("long")).unwrap(), other);
 }
 

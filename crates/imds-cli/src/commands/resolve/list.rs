@@ -53,7 +53,7 @@ pub(in crate::commands) fn list(order: &Order<'_>, messages: &Messages, output: 
     let mut report = Report::new(messages);
     let mut placeholders = Vec::new();
     for (input, content) in order.inputs.iter().zip(&contents) {
-        match rows(order, input.name(), input.format, content) {
+        match rows(order, &input.name(), input.format, content) {
             Ok(rows) => placeholders.extend(rows),
             Err(trouble) => report.trouble(input, trouble)?,
         }
@@ -69,7 +69,7 @@ pub(in crate::commands) fn list(order: &Order<'_>, messages: &Messages, output: 
     Ok(DONE)
 }
 
-fn rows(order: &Order<'_>, file: String, format: Format, content: &Content) -> Result<Vec<Row>, Trouble> {
+fn rows(order: &Order<'_>, file: &str, format: Format, content: &Content) -> Result<Vec<Row>, Trouble> {
     // Only here text has to be in one piece. What isn't UTF-8 in it is nobody's business, and shifts no column.
     let text;
     let structured;
@@ -84,7 +84,7 @@ fn rows(order: &Order<'_>, file: String, format: Format, content: &Content) -> R
                 Document::Structured(template) => template,
                 Document::CloudWatch(configuration, _) => {
                     let row = |one: imds_template::dialect::cloudwatch::Placeholder| Row {
-                        file: file.clone(),
+                        file: file.to_owned(),
                         line: one.position.line,
                         column: one.position.column,
                         placeholder: one.written,
@@ -108,7 +108,7 @@ fn rows(order: &Order<'_>, file: String, format: Format, content: &Content) -> R
             key => key.class(),
         };
         rows.push(Row {
-            file: file.clone(),
+            file: file.to_owned(),
             line: one.position().line,
             column: one.position().column,
             placeholder: one.as_written().to_owned(),

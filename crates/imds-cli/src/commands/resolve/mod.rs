@@ -24,11 +24,11 @@ use crate::exit::{DONE, Ending, Failure};
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::settings::Session;
-use crate::write::{self, Written};
+use crate::write::{self, Produce, Written};
 
 use answers::{Answers, Needs};
 use content::Content;
-use document::Document;
+use document::{Document, Text};
 use inputs::Input;
 use report::Report;
 
@@ -70,9 +70,19 @@ impl Order<'_> {
         to_stdout && !self.arguments.diff && !self.arguments.list
     }
 
+    /// Whether the only result goes into a file of its own: text needn't be kept as a whole then, either. Of several, one
+    /// could be written where another is read from, and so could one that is written in place.
+    fn writes_beside(&self) -> bool {
+        let beside = |input: &Input| {
+            input.file.is_some() && input.target.as_ref().is_some_and(|target| !target.in_place_inode)
+        };
+        !self.arguments.diff && !self.arguments.list && matches!(&*self.inputs, [only] if beside(only))
+    }
+
     /// Reads the inputs.
     fn load(&self) -> Result<Vec<Content>, Error> {
-        let load = |input: &Input| Content::load(input, self.prints() && input.format == Format::Text);
+        let in_pieces = self.prints() || self.writes_beside();
+        let load = |input: &Input| Content::load(input, in_pieces && input.format == Format::Text);
         self.inputs.iter().map(load).collect()
     }
 
@@ -117,7 +127,19 @@ pub(super) async fn run(
     }
     let mut results = Vec::new();
     for ((input, content), document) in order.inputs.iter().zip(&contents).zip(&documents) {
-        match document.resolve(&answers, order.missing()) {
+        let resolved = match document {
+            // Resolved once to see whether it can be, and once more while it is written.
+            Document::Text { text, .. } if order.writes_beside() => text
+                .resolve(&mut io::sink(), &answers, order.missing())
+                .map(|stand_ins| {
+                    (Outcome::Again(Again { text, answers: &answers, missing: order.missing() }), stand_ins)
+                })
+                .map_err(Into::into),
+            _ => {
+                document.resolve(&answers, order.missing()).map(|(whole, told)| (Outcome::Whole(whole), told))
+            }
+        };
+        match resolved {
             Ok((result, stand_ins)) => results.push((input, content, result, stand_ins)),
             Err(trouble) => report.trouble(input, trouble)?,
         }
@@ -136,7 +158,9 @@ pub(super) async fn run(
     }
     for (input, content, result, _) in &results {
         if order.arguments.diff {
-            output.text(&difference(input, content, result)?)?;
+            if let Outcome::Whole(whole) = result {
+                output.text(&difference(input, content, whole)?)?;
+            }
         } else if let Some(target) = &input.target
             && let Written::Changed { warning: Some(warning) } = write::replace(target, result)?
         {
@@ -144,6 +168,31 @@ pub(super) async fn run(
         }
     }
     Ok(DONE)
+}
+
+/// A result: whole, or to be had again.
+enum Outcome<'a> {
+    Whole(Vec<u8>),
+    Again(Again<'a>),
+}
+
+/// Text that is resolved each time it is written.
+struct Again<'a> {
+    text: &'a Text<'a>,
+    answers: &'a Answers<'a>,
+    missing: Missing,
+}
+
+impl Produce for Outcome<'_> {
+    fn produce(&self, writer: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            Self::Whole(whole) => writer.write_all(whole),
+            Self::Again(Again { text, answers, missing }) => {
+                // It resolved a moment ago; a file that was changed since may not.
+                text.resolve(writer, *answers, *missing).map(|_| ()).map_err(io::Error::other)
+            }
+        }
+    }
 }
 
 /// What would change: in the target, or where there is none in the source itself.
