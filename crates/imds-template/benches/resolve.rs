@@ -82,8 +82,9 @@ fn against_envsubst() {
         };
         (run() == Some(true)).then(|| best(3, run))
     };
+    let variable = "${CLOUD_INSTANCEID}";
     let ours = run(Command::new(std::env::current_exe().unwrap()).arg("--stream"), "${cloud:InstanceId}");
-    let theirs = run(Command::new("envsubst").env("CLOUD_INSTANCEID", ID), "${CLOUD_INSTANCEID}");
+    let theirs = run(Command::new("envsubst").arg(variable).env("CLOUD_INSTANCEID", ID), variable);
     std::fs::remove_dir_all(&directory).unwrap();
     match (ours, theirs) {
         (Some(ours), Some(theirs)) => row("text, 100 MB, process", ours, theirs, "envsubst", 0, None),

@@ -193,10 +193,19 @@ impl<'s> Template<'s> {
         if let Some(errors) = Errors::of(problems) {
             return Err(errors);
         }
-        if let (Some(rules), false) = (&rules, dropped.is_empty()) {
-            edits.extend((rules.removals)(self.source, &dropped));
+        let Some((rules, first)) = rules.zip(dropped.first()) else {
+            return Ok(Resolved { text: edit(self.source, edits), stand_ins });
+        };
+        edits.extend((rules.removals)(self.source, &dropped));
+        let text = edit(self.source, edits);
+        // Taking entries out is the one thing that could break a file in a place that nobody looked at.
+        if (rules.scalars)(&text).is_err() {
+            let place = Locator::new(self.source).locate(first.span.start);
+            let message = "what would be left without the entries that have no value doesn't parse";
+            let remedy = Some("take them out by hand, or give them defaults".to_owned());
+            return Err(Problem::new(ProblemKind::Unresolved, place, message).with_remedy(remedy).into());
         }
-        Ok(Resolved { text: edit(self.source, edits), stand_ins })
+        Ok(Resolved { text, stand_ins })
     }
 
     fn placeholder(&self, piece: &At) -> Option<&Placeholder> {

@@ -155,3 +155,18 @@ proptest! {
         prop_assert_eq!(tagged.value, Value::from(format!("${{AWS::Region}} é {value}")));
     }
 }
+
+/// Found by fuzzing: a block scalar ends where the next line begins, and a key may begin with a colon.
+#[test]
+fn an_entry_behind_a_block_scalar_goes_with_the_colon_of_its_key() {
+    for (source, expected) in [
+        ("a: |\n x\n:-: ${tag:none}\n", "a: |\n x\n"),
+        ("a: >-\n x\n:-: ${tag:none}\nb: 1\n", "a: >-\n x\nb: 1\n"),
+        ("a:\n:-: ${tag:none}\nb: 1\n", "a:\nb: 1\n"),
+        ("a: 1\n:-: ${tag:none}\n", "a: 1\n"),
+    ] {
+        let template = Template::parse(source, Format::Yaml).unwrap();
+        let metadata = imds_model::Metadata::new(imds_model::CloudName::AWS);
+        assert_eq!(template.resolve(&metadata, Missing::Drop).unwrap(), expected, "{source:?}");
+    }
+}

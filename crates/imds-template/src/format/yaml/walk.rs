@@ -254,7 +254,10 @@ impl<'s> Walk<'s> {
             // What is left of the entry before it: the colon, where that had no value, and the comma.
             for mark in [b':', b','] {
                 let found = self.source.as_bytes().get(start) == Some(&mark);
-                if found && (frame.flow || (mark == b':' && start == frame.before)) {
+                // A block scalar ends with its line, so that what stands behind it is the next key's own.
+                let same_line =
+                    start.checked_sub(1).is_some_and(|last| gap::break_length(self.source, last) == 0);
+                if found && (frame.flow || (mark == b':' && start == frame.before && same_line)) {
                     start = gap::skip(self.source, start + 1);
                 }
             }
