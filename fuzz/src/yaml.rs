@@ -29,16 +29,18 @@ pub fn read(source: &str) -> Option<Vec<Node>> {
     documents(libyaml_events(source)?)
 }
 
-/// As libyaml reads a result. Behind a plain scalar it takes a tab on a line of white space, behind a quoted one it
-/// doesn't; YAML's specification takes both (`s-l-comments`). Where it fails, it gets spaces there.
+/// As libyaml reads a result. Behind a plain scalar it takes a tab before a comment or the end of a line, behind a quoted
+/// one it doesn't; YAML's specification takes both (`s-l-comments`). Where it fails, it gets spaces there.
 pub fn read_result(result: &str) -> Option<Vec<Node>> {
-    let spaced = || {
-        let lines = result.split_inclusive(['\n', '\r']);
-        let lines =
-            lines.map(|line| if line.trim().is_empty() { line.replace('\t', " ") } else { line.to_owned() });
+    read(result).or_else(|| {
+        let lines = result.split_inclusive(['\n', '\r']).map(|line| {
+            let rest = line.trim_start_matches([' ', '\t']);
+            let blanks = line.len() - rest.len();
+            let kept = !rest.trim_end_matches(['\n', '\r']).is_empty() && !rest.starts_with('#');
+            if kept { line.to_owned() } else { format!("{:blanks$}{rest}", "") }
+        });
         read(&lines.collect::<String>())
-    };
-    read(result).or_else(spaced)
+    })
 }
 
 /// As the implementation's parser reads it.

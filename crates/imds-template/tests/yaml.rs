@@ -156,14 +156,18 @@ proptest! {
     }
 }
 
-/// Found by fuzzing: a block scalar ends where the next line begins, and a key may begin with a colon.
+/// Found by fuzzing: a block scalar ends where the next line begins, where a key may begin with a colon; and blank lines
+/// behind it would be its own.
 #[test]
-fn an_entry_behind_a_block_scalar_goes_with_the_colon_of_its_key() {
+fn an_entry_behind_a_block_scalar_goes_whole_and_leaves_nothing_to_it() {
     for (source, expected) in [
         ("a: |\n x\n:-: ${tag:none}\n", "a: |\n x\n"),
         ("a: >-\n x\n:-: ${tag:none}\nb: 1\n", "a: >-\n x\nb: 1\n"),
         ("a:\n:-: ${tag:none}\nb: 1\n", "a:\nb: 1\n"),
         ("a: 1\n:-: ${tag:none}\n", "a: 1\n"),
+        ("a: |\n x\nb: ${tag:none}\n\n  ", "a: |\n x\n"),
+        ("a: |+\n x\nb: ${tag:none}\n\nc: 1\n", "a: |+\n x\nc: 1\n"),
+        ("a: 1\nb: ${tag:none}\n\nc: 1\n", "a: 1\n\nc: 1\n"),
     ] {
         let template = Template::parse(source, Format::Yaml).unwrap();
         let metadata = imds_model::Metadata::new(imds_model::CloudName::AWS);

@@ -82,14 +82,14 @@ fn emptied(source: &str, entries: &[Entry<'_>], edits: &mut Vec<Edit>) {
         let end = line_end(source, first.range.end);
         edits.push(Edit { range: first.range.start..end, text: format!("{space}{brackets}") });
     }
-    edits.extend(entries.map(|entry| delete(lines(source, &entry.range))));
+    edits.extend(entries.map(|entry| delete(lines(source, entry))));
 }
 
 /// Some of the entries of a block collection go, with their lines.
 fn block(source: &str, entries: &[Entry<'_>], edits: &mut Vec<Edit>) {
     let mut compact: Option<(usize, usize)> = None;
     for entry in entries {
-        let lines = lines(source, &entry.range);
+        let lines = lines(source, entry);
         match &mut compact {
             Some((last, end)) if *last + 1 == entry.place.index => {
                 (*last, *end) = (entry.place.index, lines.end);
@@ -108,9 +108,16 @@ fn block(source: &str, entries: &[Entry<'_>], edits: &mut Vec<Edit>) {
     }
 }
 
-/// The lines of an entry.
-fn lines(source: &str, entry: &Range<usize>) -> Range<usize> {
-    line_start(source, entry.start)..next_line(source, entry.end)
+/// The lines of an entry. Behind a block scalar the blank ones that follow go, too: they would become a part of it.
+fn lines(source: &str, entry: &Entry<'_>) -> Range<usize> {
+    let mut end = next_line(source, entry.range.end);
+    let before = entry.place.before;
+    if before > 0 && starts_line(source, before) {
+        while skip_blanks(source, end) == line_end(source, end) && next_line(source, end) > end {
+            end = next_line(source, end);
+        }
+    }
+    line_start(source, entry.range.start)..end
 }
 
 fn delete(range: Range<usize>) -> Edit {
