@@ -2,6 +2,7 @@
 
 use imds_model::{CloudName, Field};
 
+use crate::clouds::description::{Description, InterfaceRule, Rule};
 use crate::clouds::{self, CLOUDS};
 
 /// What this library knows of a cloud.
@@ -41,21 +42,36 @@ pub fn clouds() -> Vec<CloudSummary> {
 }
 
 /// Whether a cloud has a place for this field at all.
-pub(crate) fn serves(cloud: &clouds::description::Description, field: Field) -> bool {
+pub(crate) fn serves(cloud: &Description, field: Field) -> bool {
     if cloud.service.is_none() {
         return false;
     }
-    if matches!(field, Field::Cloud | Field::Platform) || cloud.fields.get(field.name()).is_some() {
-        return true;
-    }
-    let some = |pick: fn(&clouds::description::InterfaceRule) -> &clouds::description::Rule| {
-        cloud.interfaces.iter().any(|rule| !pick(rule).from.is_empty())
-    };
     match field {
+        Field::Cloud | Field::Platform => true,
+        _ if cloud.fields.get(field.name()).is_some() => true,
         Field::Interfaces => !cloud.interfaces.is_empty(),
+        Field::Disks => !cloud.disks.is_empty(),
+        _ => interfaces_say(cloud, field),
+    }
+}
+
+/// Whether a cloud's interfaces say this field of the primary one.
+pub(crate) fn interfaces_say(cloud: &Description, field: Field) -> bool {
+    // A function says what it says; what it doesn't, it leaves to the field's own place.
+    if let Some(rule) = cloud.fields.get(Field::Interfaces.name()) {
+        let own = cloud.fields.get(field.name());
+        return rule.function.is_some()
+            && match own {
+                Some(own) => own.from.is_empty(),
+                None => matches!(field, Field::PrivateIpv4 | Field::PublicIpv4 | Field::Ipv6 | Field::Mac),
+            };
+    }
+    let some =
+        |pick: fn(&InterfaceRule) -> &Rule| cloud.interfaces.iter().any(|rule| !pick(rule).from.is_empty());
+    match field {
         Field::Mac => some(|rule| &rule.mac),
         Field::PrivateIpv4 => some(|rule| &rule.private_ipv4s),
-        Field::PublicIpv4 => some(|rule| &rule.public_ipv4s) || cloud.fields.get("interfaces").is_some(),
+        Field::PublicIpv4 => some(|rule| &rule.public_ipv4s),
         Field::Ipv6 => some(|rule| &rule.ipv6s),
         Field::NetworkId => some(|rule| &rule.network_id),
         Field::SubnetId => some(|rule| &rule.subnet_id),

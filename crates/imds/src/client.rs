@@ -10,11 +10,11 @@ use imds_model::{
     Source, Strength, Value, Verdict,
 };
 
-use crate::clouds::description::Description;
+use crate::clouds::description::{Description, Node, Pattern};
 use crate::config::Config;
 use crate::detect::firmware::{self, Firmware};
 use crate::detect::judge::judge;
-use crate::detect::{note, probe, told};
+use crate::detect::{cloud_init, note, probe, told};
 use crate::fetch::{extract, plan, read};
 use crate::secrets::{Path, Ruling};
 use crate::service::{Permissions, Service};
@@ -45,7 +45,8 @@ struct Inner {
     /// Held while detection runs, with what the last one found.
     detecting: tokio::sync::Mutex<Option<Detected>>,
     detections: AtomicU64,
-    services: Mutex<BTreeMap<CloudName, Arc<Service>>>,
+    /// By the name of their description.
+    services: Mutex<BTreeMap<String, Arc<Service>>>,
 }
 
 /// The verdict, and how long a service that may be the cloud's wants to be left alone, where that is why there is none.
@@ -106,12 +107,15 @@ impl Client {
         let mut evidence = Vec::new();
         let machine = config.machine_counts.then_some(&config.machine);
         if let Some(outcome) =
-            told(config.forced.as_ref(), machine, |cloud| config.permits(cloud), &mut evidence)
+            told(config.forced.as_ref(), &config.clouds, machine, |cloud| config.permits(cloud), &mut evidence)
         {
             return (Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed()), None);
         }
         match machine {
-            Some(machine) => firmware::survey(machine, &mut evidence),
+            Some(machine) => {
+                firmware::survey(machine, &config.clouds, &mut evidence);
+                cloud_init::survey(machine, &config.clouds, &mut evidence);
+            }
             None => {
                 let detail = "an endpoint was given, so this machine's own firmware is no evidence";
                 note(&mut evidence, EvidenceSource::Told, detail, None, Strength::Weak);
@@ -135,7 +139,7 @@ impl Client {
             let protocol = cloud.service.as_ref()?;
             self.config().told_endpoint(protocol).ok()?
         };
-        clouds::CLOUDS.iter().any(|cloud| told(cloud).is_some())
+        self.config().clouds.iter().any(|cloud| told(cloud).is_some())
     }
 
     /// Asks the services that are left; `before` is what evidence alone says.
@@ -157,9 +161,15 @@ impl Client {
             return (before.0, before.1, 0, None);
         }
         let suspect = before.0.cloud();
-        let candidates: Vec<probe::Candidate> = clouds::CLOUDS
-            .iter()
-            .filter(|cloud| suspect.is_none_or(|suspect| suspect.as_str() == &*cloud.name))
+        // A cloud that is built on the suspect's software looks like it until its own marks are seen.
+        let is_suspect = |suspect: &CloudName, cloud: &Description| {
+            *suspect == clouds::cloud_name(cloud)
+                || cloud.based_on.as_ref().is_some_and(|base| *suspect.as_str() == **base)
+        };
+        let nodes = config.clouds.nodes().filter(|(node, how)| self.meets(node, how)).map(|(node, _)| node);
+        let candidates: Vec<probe::Candidate> = nodes
+            .chain(config.clouds.iter())
+            .filter(|cloud| suspect.is_none_or(|suspect| is_suspect(suspect, cloud)))
             .filter_map(|cloud| self.candidate(cloud, budget, evidence))
             .collect();
         if candidates.is_empty() {
@@ -174,7 +184,7 @@ impl Client {
                     .services
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .entry(service.cloud().clone())
+                    .entry(service.description().name.to_string())
                     .or_insert_with(|| self.service_like(service));
                 let contradicted =
                     native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
@@ -217,7 +227,7 @@ impl Client {
     ) -> Option<probe::Candidate> {
         let config = self.config();
         let protocol = cloud.service.as_ref()?;
-        cloud.probe.as_ref()?;
+        let probe = cloud.probe.as_ref()?;
         if !config.permits(&clouds::cloud_name(cloud)) {
             return None;
         }
@@ -226,11 +236,15 @@ impl Client {
             note(evidence, EvidenceSource::Environment, detail, None, Strength::Weak);
             return None;
         }
-        let told = config.endpoint.clone().map(Some).map_or_else(|| config.told_endpoint(protocol), Ok);
+        let told = match &config.endpoint {
+            Some(_) => config.endpoint_of(cloud, protocol).map(Some),
+            None => config.told_endpoint(protocol),
+        };
         let endpoints = match told {
             Ok(Some(endpoint)) => vec![endpoint],
-            Ok(None) => match config.addresses_of(protocol) {
-                Ok(addresses) => probe::endpoints(&addresses, protocol.port, &config.machine),
+            Ok(None) if probe.needs_evidence && !spoken_for(evidence, &cloud.name) => return None,
+            Ok(None) => match config.own_endpoint(protocol) {
+                Ok(endpoint) => probe::endpoints(endpoint, &config.machine),
                 Err(error) => {
                     note(evidence, EvidenceSource::Environment, error.to_string(), None, Strength::Weak);
                     return None;
@@ -285,38 +299,84 @@ impl Client {
         if config.patient { Deadline::patient(config.timeout) } else { Deadline::after(config.timeout) }
     }
 
-    /// The service of a cloud, made once.
+    /// The service of a cloud.
     fn service(&self, cloud: &CloudName) -> Result<Arc<Service>, Error> {
+        match self.config().clouds.find(cloud.as_str()) {
+            Some(description) => self.service_of(description),
+            None => Err(unreadable(cloud)),
+        }
+    }
+
+    /// The service that a description tells of, made once.
+    fn service_of(&self, description: &'static Description) -> Result<Arc<Service>, Error> {
         let config = self.config();
-        let unreadable = || {
-            Error::new(ErrorKind::Absent, "this cloud can be named, but its metadata can't be read yet")
-                .with_cloud(cloud)
-                .with_remedy("`imds clouds` shows which clouds can be read")
-        };
-        let description = clouds::find(cloud.as_str()).ok_or_else(unreadable)?;
-        let protocol = description.service.as_ref().ok_or_else(unreadable)?;
+        let cloud = clouds::cloud_name(description);
+        let protocol = description.service.as_ref().ok_or_else(|| unreadable(&cloud))?;
         if let Some(variable) = config.disabled_by(protocol) {
             return Err(Error::new(
                 ErrorKind::Disabled,
                 format!("{variable} is true, so the service isn't asked"),
             )
-            .with_cloud(cloud)
+            .with_cloud(&cloud)
             .with_remedy(format!("unset {variable}")));
         }
         if config.network == Network::Off {
             return Err(Error::new(ErrorKind::NetworkForbidden, "the network may not be used")
-                .with_cloud(cloud)
+                .with_cloud(&cloud)
                 .with_remedy("leave out --offline, or set IMDS_NETWORK=on"));
         }
         let mut services = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(service) = services.get(cloud) {
+        if let Some(service) = services.get(&*description.name) {
             return Ok(Arc::clone(service));
         }
-        let exchange = Arc::new(Exchange::new(config.endpoint_of(protocol)?, config.network));
+        let endpoint =
+            config.endpoint_of(description, protocol).map_err(|error| error.with_cloud(&cloud))?;
+        let exchange = Arc::new(Exchange::new(endpoint, config.network));
         let permissions = self.permissions(description);
         let service = Service::new(description, protocol, exchange, permissions, config.machine.clone());
-        services.insert(cloud.clone(), Arc::clone(&service));
+        services.insert(description.name.to_string(), Arc::clone(&service));
         Ok(service)
+    }
+
+    /// Whether this machine is such a node.
+    fn meets(&self, node: &Description, how: &Node) -> bool {
+        let config = self.config();
+        if !config.machine_counts {
+            return false;
+        }
+        let firmware = Firmware::of(config.machine.files());
+        let environment = config.machine.environment();
+        let met = node.environment.iter().any(|row| row.holds(environment))
+            || node.firmware.iter().any(|row| firmware.fires(row));
+        let at_home = || config.clouds.find(&how.of).is_some_and(|cloud| firmware.names(cloud));
+        met && !(how.elsewhere && at_home())
+    }
+
+    /// The node of the cloud that this machine is, if it isn't a plain machine, and whether all there is to know comes from
+    /// it.
+    fn node_of(&self, cloud: &CloudName) -> Option<(&'static Description, bool)> {
+        let mut nodes = self.config().clouds.nodes_of(cloud.as_str());
+        let (node, how) = nodes.find(|(node, how)| self.meets(node, how))?;
+        let platform = self.platform_of(node);
+        Some((node, platform.is_some_and(|(platform, _)| how.alone.iter().any(|alone| **alone == *platform))))
+    }
+
+    /// The platform that the environment says, else the node's own name.
+    fn platform_of(&self, node: &Description) -> Option<(String, Source)> {
+        let environment = self.config().machine.environment();
+        let said = node.environment.iter().filter(|row| row.holds(environment)).find_map(|row| {
+            Some((row.platform.as_ref()?.to_string(), Source::Environment(row.variable.to_string())))
+        });
+        said.or_else(|| {
+            let firmware = Firmware::of(self.config().machine.files());
+            let row = node.firmware.iter().find(|row| firmware.fires(row))?;
+            let (key, pattern) = row.when.iter().next()?;
+            let source = match (key, pattern) {
+                ("exists", Pattern::Exact(path)) => Source::File(path.to_string()),
+                _ => Source::Firmware(Firmware::path(key)),
+            };
+            Some((node.name.to_string(), source))
+        })
     }
 
     /// The cloud, or why there is none to read.
@@ -384,18 +444,30 @@ impl Client {
     ) -> Result<Metadata, Error> {
         let mut metadata = Metadata::new(cloud.clone());
         let mut wanted: Vec<Field> = fields.to_vec();
-        let clustered = clouds::find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
+        let clustered = self.config().clouds.find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
         if wanted.contains(&Field::Platform) && clustered && !wanted.contains(&Field::ClusterName) {
             wanted.push(Field::ClusterName);
         }
-        match self.service(cloud) {
-            Ok(service) => self.fetch(&service, &wanted, deadline, &mut metadata).await,
-            Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
-            Err(error) => {
-                for field in &wanted {
-                    metadata.set(*field, Reading::Failed(error.clone()));
+        let node = self.node_of(cloud);
+        let said_by_node = |field: &Field| {
+            node.is_some_and(|(node, alone)| alone || node.fields.get(field.name()).is_some())
+        };
+        let (of_node, of_cloud): (Vec<Field>, Vec<Field>) = wanted.into_iter().partition(said_by_node);
+        // What the cloud's own service can't say is the failure of the whole, unless nothing else was wanted.
+        let parts = [
+            node.filter(|_| !of_node.is_empty()).map(|(node, _)| (self.service_of(node), of_node)),
+            (!of_cloud.is_empty()).then(|| (self.service(cloud), of_cloud)),
+        ];
+        for (service, wanted) in parts.into_iter().flatten() {
+            match service {
+                Ok(service) => self.fetch(&service, &wanted, deadline, &mut metadata).await,
+                Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
+                Err(error) => {
+                    for field in &wanted {
+                        metadata.set(*field, Reading::Failed(error.clone()));
+                    }
+                    metadata.set_failure(Some(error));
                 }
-                metadata.set_failure(Some(error));
             }
         }
         self.fill_from_firmware(cloud, &mut metadata);
@@ -417,8 +489,21 @@ impl Client {
         metadata: &mut Metadata,
     ) {
         let plan = plan::plan(service.description(), wanted);
-        let documents = read::documents(service, &plan, deadline).await;
+        let mut documents = read::documents(service, &plan, deadline).await;
         extract::extract(&documents, &plan, metadata);
+        // What the usual places don't say may be elsewhere.
+        let absent = plan.steps.iter().filter(|(field, _)| {
+            matches!(metadata.reading(*field), Some(Reading::Absent { .. }))
+        });
+        let elsewhere: Vec<&'static str> = absent
+            .flat_map(|(field, _)| plan::otherwise(service.description(), *field))
+            .filter(|document| !documents.has(document))
+            .collect();
+        if !elsewhere.is_empty() {
+            let more = plan.asking(elsewhere);
+            documents.extend(read::documents(service, &more, deadline).await);
+            extract::extract(&documents, &more, metadata);
+        }
         metadata.set_failure(documents.common_failure());
         metadata.set_protocol(service.spoken());
         for warning in service.warnings() {
@@ -437,20 +522,32 @@ impl Client {
 
     /// What firmware knows stands in for what the service couldn't be asked for.
     fn fill_from_firmware(&self, cloud: &CloudName, metadata: &mut Metadata) {
-        let Some(description) = clouds::find(cloud.as_str()).filter(|_| self.config().machine_counts) else {
+        let config = self.config();
+        let Some(description) = config.clouds.find(cloud.as_str()).filter(|_| config.machine_counts) else {
             return;
         };
-        let firmware = Firmware::of(self.config().machine.files());
+        let unread = |metadata: &Metadata, field| match metadata.reading(field) {
+            Some(Reading::Failed(error)) => Some(error.clone()),
+            _ => None,
+        };
+        for (field, value) in cloud_init::known(config.machine.files(), description) {
+            if let Some(error) = unread(metadata, field) {
+                let source = Source::File(cloud_init::PATH.to_owned());
+                let (read_at, trouble) = (metadata.taken_at(), Some(error));
+                metadata.set(field, Reading::Known { value: Value::Text(value), source, read_at, trouble });
+            }
+        }
+        let firmware = Firmware::of(config.machine.files());
         if !firmware.names(description) {
             return;
         }
         for (name, rule) in description.offline.iter() {
             let Ok(field) = name.parse::<Field>() else { continue };
-            let Some(Reading::Failed(error)) = metadata.reading(field) else { continue };
+            let Some(error) = unread(metadata, field) else { continue };
             let value = firmware.value(&rule.file);
             let value = value.filter(|value| rule.like.as_ref().is_none_or(|pattern| pattern.matches(value)));
             if let Some(value) = value {
-                let trouble = Some(error.clone());
+                let trouble = Some(error);
                 let source = Source::Firmware(Firmware::path(&rule.file));
                 let read_at = metadata.taken_at();
                 metadata.set(field, Reading::Known { value: Value::Text(value), source, read_at, trouble });
@@ -459,17 +556,12 @@ impl Client {
     }
 
     fn platform(&self, cloud: &CloudName, metadata: &Metadata) -> Reading {
-        let Some(description) = clouds::find(cloud.as_str()) else { return Reading::absent() };
-        if self.config().machine_counts {
-            for row in description.environment.iter() {
-                let value = self.config().machine.environment().get(&row.variable);
-                if let (Some(platform), Some(value)) = (&row.platform, value)
-                    && row.value.as_ref().is_none_or(|expected| **expected == *value)
-                {
-                    let source = Source::Environment(row.variable.to_string());
-                    return Reading::known(Value::Text(platform.to_string()), source);
-                }
-            }
+        let Some(description) = self.config().clouds.find(cloud.as_str()) else {
+            return Reading::absent();
+        };
+        let node = self.node_of(cloud).map(|(node, _)| node);
+        if let Some((platform, source)) = node.and_then(|node| self.platform_of(node)) {
+            return Reading::known(Value::Text(platform), source);
         }
         let derived = |platform: &str| {
             Reading::known(
@@ -529,6 +621,19 @@ impl Client {
         let metadata = self.read(&[Field::Disks]).await?;
         volume_id_of(self.config(), &metadata, device)
     }
+}
+
+/// A cloud that is known by name only.
+fn unreadable(cloud: &CloudName) -> Error {
+    Error::new(ErrorKind::Absent, "this cloud can be named, but its metadata can't be read")
+        .with_cloud(cloud)
+        .with_remedy("`imds clouds` shows which clouds can be read")
+}
+
+/// Whether anything at all speaks for this cloud.
+fn spoken_for(evidence: &[Evidence], cloud: &str) -> bool {
+    let cloud_of = |piece: &Evidence| piece.supports.as_ref().and_then(Outcome::cloud).cloned();
+    evidence.iter().any(|piece| cloud_of(piece).is_some_and(|supported| supported.as_str() == cloud))
 }
 
 /// The volume behind a device, by a snapshot's disks and the machine's own files.

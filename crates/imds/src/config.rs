@@ -1,16 +1,16 @@
 //! What a client shall do: from the caller, the environment, or by default.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imds_model::{CloudName, Error, ErrorKind, Outcome};
 
-use crate::clouds::CLOUDS;
+use crate::clouds::Clouds;
 use crate::clouds::description::{Description, Service as Protocol};
-use crate::machine::{Environment, Files, Machine, Sysroot};
+use crate::machine::{Environment, Files, Machine, Sysroot, leases, links};
 use crate::transport::retry::TRIES;
 use crate::transport::{Endpoint, Network};
 
@@ -25,6 +25,7 @@ const TOKEN_TIME: Duration = Duration::from_secs(1);
 /// What a [`Client`](crate::Client) shall do. Made by [`Config::builder`].
 #[derive(Clone, Debug)]
 pub struct Config {
+    pub(crate) clouds: Clouds,
     pub(crate) forced: Option<(Outcome, String)>,
     pub(crate) permitted: Option<Vec<CloudName>>,
     pub(crate) endpoint: Option<Endpoint>,
@@ -69,41 +70,71 @@ impl Config {
     }
 
     /// Where this cloud's service is, by the order of precedence: told for every cloud, told for this one, its own
-    /// addresses.
+    /// addresses. A node's variable tells more than the host: what was told for every cloud takes only the host's place.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a variable that can't be used, [`ErrorKind::Disabled`] where one forbids asking.
-    pub(crate) fn endpoint_of(&self, protocol: &Protocol) -> Result<Endpoint, Error> {
-        if let Some(endpoint) = &self.endpoint {
-            return Ok(endpoint.clone());
+    /// [`ErrorKind::Usage`] for a variable that can't be used, [`ErrorKind::Unreachable`] where nothing tells the address.
+    pub(crate) fn endpoint_of(&self, cloud: &Description, protocol: &Protocol) -> Result<Endpoint, Error> {
+        match &self.endpoint {
+            Some(endpoint) if cloud.node.is_some() => {
+                let told = self.told_endpoint(protocol)?;
+                Ok(endpoint.clone().below(told.as_ref().map_or("", Endpoint::prefix)))
+            }
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => match self.told_endpoint(protocol)? {
+                Some(endpoint) => Ok(endpoint),
+                None => self.own_endpoint(protocol),
+            },
         }
-        if let Some(endpoint) = self.told_endpoint(protocol)? {
-            return Ok(endpoint);
-        }
-        Ok(Endpoint::literal(self.addresses_of(protocol)?, protocol.port))
     }
 
     /// The cloud's own addresses, less those that its variable rules out.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a variable that can't be used.
-    pub(crate) fn addresses_of(&self, protocol: &Protocol) -> Result<Vec<IpAddr>, Error> {
-        let addresses =
-            [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok());
-        let mut addresses: Vec<IpAddr> = addresses.collect();
+    /// [`ErrorKind::Usage`] for a variable that can't be used, [`ErrorKind::Unreachable`] where the address is that of a
+    /// DHCP server and no lease tells it.
+    pub(crate) fn own_endpoint(&self, protocol: &Protocol) -> Result<Endpoint, Error> {
+        let files = self.machine.files();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok()) {
+            match address {
+                // A link-local address says nothing without the link.
+                IpAddr::V6(address) if address.is_unicast_link_local() => {
+                    let scoped = links::indices(files).into_iter();
+                    addresses.extend(
+                        scoped.map(|link| SocketAddr::V6(SocketAddrV6::new(address, protocol.port, 0, link))),
+                    );
+                }
+                address => addresses.push(SocketAddr::new(address, protocol.port)),
+            }
+        }
+        if protocol.dhcp_server {
+            let servers = leases::servers(files).into_iter();
+            addresses.extend(servers.map(|server| SocketAddr::new(server.into(), protocol.port)));
+            if addresses.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::Unreachable,
+                    "the service is on the DHCP server, and no lease on this machine tells its address",
+                )
+                .with_remedy("give its address with --endpoint http://ADDRESS"));
+            }
+        }
         if let Some(variable) = &protocol.mode_variable
             && let Some(mode) = self.environment().get(variable)
         {
             match mode.to_ascii_lowercase().as_str() {
-                "ipv4" => addresses.retain(IpAddr::is_ipv4),
-                "ipv6" => addresses.retain(IpAddr::is_ipv6),
+                "ipv4" => addresses.retain(SocketAddr::is_ipv4),
+                "ipv6" => addresses.retain(SocketAddr::is_ipv6),
                 _ => {
                     let error = Error::new(ErrorKind::Usage, format!("{mode:?} is neither IPv4 nor IPv6"));
                     return Err(error.with_path(&**variable));
                 }
             }
         }
-        Ok(addresses)
+        Ok(match &protocol.host {
+            Some(host) => Endpoint::named(host, addresses, protocol.port),
+            None => Endpoint::literal(addresses),
+        })
     }
 
     /// How many tries a request to this cloud has in all.
@@ -159,6 +190,7 @@ impl Config {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {
+    known: Clouds,
     environment: Environment,
     cloud: Option<(String, String)>,
     clouds: Option<(Vec<String>, String)>,
@@ -238,14 +270,15 @@ impl ConfigBuilder {
     /// # Errors
     /// [`ErrorKind::Usage`], naming the option or variable that can't be used.
     pub fn build(self) -> Result<Config, Error> {
+        let known = self.known;
         let set = |name: &str| self.environment.get(name).map(|value| (value.to_owned(), name.to_owned()));
         let forced = match self.cloud.clone().or_else(|| set("IMDS_FORCE_CLOUD")) {
-            Some((name, origin)) => Some((outcome(&name, &origin)?, origin)),
+            Some((name, origin)) => Some((outcome(&known, &name, &origin)?, origin)),
             None => None,
         };
         let permitted = match self.clouds {
             Some((names, origin)) => {
-                Some(names.iter().map(|name| cloud(name, &origin)).collect::<Result<_, _>>()?)
+                Some(names.iter().map(|name| cloud(&known, name, &origin)).collect::<Result<_, _>>()?)
             }
             None => None,
         };
@@ -280,12 +313,13 @@ impl ConfigBuilder {
             (None, Some(text)) => duration(text, "IMDS_TIMEOUT")?,
             (None, None) => DEFAULT_TIMEOUT,
         };
-        for protocol in CLOUDS.iter().filter_map(|cloud| cloud.service.as_ref()) {
+        for protocol in known.iter().filter_map(|cloud| cloud.service.as_ref()) {
             for variable in [&protocol.tries_variable, &protocol.time_variable].into_iter().flatten() {
                 number(&self.environment, variable)?;
             }
         }
         Ok(Config {
+            clouds: known,
             forced,
             permitted,
             endpoint,
@@ -312,17 +346,17 @@ fn number(environment: &Environment, variable: &str) -> Result<Option<u32>, Erro
     }
 }
 
-fn outcome(name: &str, origin: &str) -> Result<Outcome, Error> {
-    if name == "none" { Ok(Outcome::None) } else { cloud(name, origin).map(Outcome::Cloud) }
+fn outcome(known: &Clouds, name: &str, origin: &str) -> Result<Outcome, Error> {
+    if name == "none" { Ok(Outcome::None) } else { cloud(known, name, origin).map(Outcome::Cloud) }
 }
 
 /// A cloud by its name, which has to be one that is known.
-fn cloud(name: &str, origin: &str) -> Result<CloudName, Error> {
-    if let Some(description) = crate::clouds::find(name) {
+fn cloud(known: &Clouds, name: &str, origin: &str) -> Result<CloudName, Error> {
+    if let Some(description) = known.find(name) {
         return Ok(crate::clouds::cloud_name(description));
     }
-    let known = CLOUDS.iter().map(|cloud| &*cloud.name);
-    let remedy = match imds_model::field::nearest(name, known) {
+    let names = known.iter().map(|cloud| &*cloud.name);
+    let remedy = match imds_model::field::nearest(name, names) {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "`imds clouds` lists them".to_owned(),
     };
@@ -403,8 +437,9 @@ mod tests {
     #[test]
     fn endpoints_come_from_the_variable_that_precedes() {
         let of = |cloud: &str, variables: &[(&str, &str)]| {
-            let protocol = crate::clouds::find(cloud).and_then(|cloud| cloud.service.as_ref()).unwrap();
-            with(variables).unwrap().endpoint_of(protocol).map(|endpoint| {
+            let cloud = crate::clouds::find(cloud).unwrap();
+            let protocol = cloud.service.as_ref().unwrap();
+            with(variables).unwrap().endpoint_of(cloud, protocol).map(|endpoint| {
                 endpoint.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             })
         };

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use imds_model::{Class, Error, ErrorKind};
 
-use crate::clouds::CLOUDS;
-use crate::clouds::description::Description;
+use crate::clouds::{CLOUDS, NODES};
+use crate::clouds::description::{Description, Text};
 use crate::fetch::json;
 
 /// Who may see what a service answers at this path, by the rules of [`Client::raw`](crate::Client::raw): secret if any
@@ -21,7 +21,7 @@ use crate::fetch::json;
 /// ```
 pub fn path_class(path: &str) -> Result<Class, Error> {
     let path = Path::parse(path)?;
-    let secret = CLOUDS.iter().any(|cloud| path.judge(cloud) == Ruling::Secret);
+    let secret = CLOUDS.iter().chain(NODES).any(|cloud| path.judge(cloud) == Ruling::Secret);
     Ok(if secret { Class::Secret } else { Class::Private })
 }
 
@@ -109,13 +109,22 @@ impl Path {
         text
     }
 
+    /// Whether it is of one of these patterns' form.
+    pub(crate) fn is_any_of(&self, patterns: &[Text]) -> bool {
+        let parts = |pattern: &Text| -> bool {
+            let pattern: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+            matches(&pattern, &self.segments)
+        };
+        patterns.iter().any(parts)
+    }
+
     /// What may be shown of its answer.
     pub(crate) fn judge<'a>(&self, cloud: &'a Description) -> Ruling<'a> {
         let matches = |pattern: &str| {
             let pattern: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
             matches(&pattern, &self.segments)
         };
-        if cloud.secrets.paths.iter().any(|pattern| matches(pattern)) {
+        if self.is_any_of(&cloud.secrets.paths) {
             return Ruling::Secret;
         }
         let members: Vec<&str> = cloud

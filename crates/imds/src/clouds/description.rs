@@ -9,10 +9,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 /// Text that is constant or owned.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Text(pub Cow<'static, str>);
 
 impl Deref for Text {
@@ -72,17 +73,55 @@ impl<T: Clone + fmt::Debug> fmt::Debug for List<T> {
 /// One item may be written without brackets.
 impl<'de, T: Clone + Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(untagged)]
-        enum OneOrMany<T> {
-            Many(Vec<T>),
-            One(T),
+        struct OneOrMany<T>(PhantomData<T>);
+        impl<'de, T: Clone + Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
+            type Value = Vec<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one or a list of them")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(access))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
+                Ok(vec![T::deserialize(MapAccessDeserializer::new(access))?])
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(vec![T::deserialize(text.into_deserializer())?])
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(vec![T::deserialize(number.into_deserializer())?])
+            }
         }
-        Ok(Self(Cow::Owned(match OneOrMany::deserialize(deserializer)? {
-            OneOrMany::Many(items) => items,
-            OneOrMany::One(item) => vec![item],
-        })))
+        Ok(Self(Cow::Owned(deserializer.deserialize_any(OneOrMany(PhantomData))?)))
     }
+}
+
+/// What may be written as a bare text or as a table: which of both came is decided by looking, so that a mistake inside
+/// the table is reported where it is.
+fn text_or_table<'de, D, T, W>(
+    deserializer: D,
+    expecting: &'static str,
+    of_text: fn(Text) -> T,
+    of_table: fn(W) -> T,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    W: Deserialize<'de>,
+{
+    struct Form<T, W>(&'static str, fn(Text) -> T, fn(W) -> T);
+    impl<'de, T, W: Deserialize<'de>> Visitor<'de> for Form<T, W> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            Ok((self.1)(Text(Cow::Owned(text.to_owned()))))
+        }
+        fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<T, A::Error> {
+            W::deserialize(MapAccessDeserializer::new(access)).map(self.2)
+        }
+    }
+    deserializer.deserialize_any(Form(expecting, of_text, of_table))
 }
 
 /// A table whose order is kept, constant or owned.
@@ -144,9 +183,33 @@ pub struct Description {
     /// The vendor's page about the service.
     #[serde(default)]
     pub docs: Option<Text>,
+    /// In a user's own file: that it takes the place of the built-in cloud of the same name.
+    #[serde(default)]
+    pub overrides: bool,
+    /// The cloud whose service this one's is built on: what isn't said here is as it is there.
+    #[serde(default)]
+    pub based_on: Option<Text>,
+    /// For nodes that aren't plain machines (containers, registered servers): whose, and how they are met.
+    #[serde(default)]
+    pub node: Option<Node>,
+    /// What a reader has to know who expects the usual.
+    #[serde(default)]
+    pub quirks: List<Text>,
+    /// Facts used here for which no vendor's page was found: they are used so that nothing breaks where they are wrong.
+    #[serde(default)]
+    pub unconfirmed: List<Text>,
+    /// Where the facts come from: pages and programs.
+    #[serde(default)]
+    pub sources: List<Text>,
     /// Values of `ignition.platform.id=` that mean it.
     #[serde(default)]
     pub ignition: List<Text>,
+    /// What cloud-init calls it, in `v1.cloud_name` of its instance data.
+    #[serde(default)]
+    pub cloud_init: List<Text>,
+    /// Its names in OpenTelemetry's conventions.
+    #[serde(default)]
+    pub otel: Otel,
     /// Firmware that speaks for it.
     #[serde(default)]
     pub firmware: List<FirmwareRow>,
@@ -168,6 +231,12 @@ pub struct Description {
     /// Where the network interfaces lie.
     #[serde(default)]
     pub interfaces: List<InterfaceRule>,
+    /// Where the disks lie.
+    #[serde(default)]
+    pub disks: List<DiskRule>,
+    /// What can happen to the machine, and where the service says so.
+    #[serde(default)]
+    pub events: List<Event>,
     /// What firmware knows without the service.
     #[serde(default)]
     pub offline: Map<OfflineRule>,
@@ -177,6 +246,87 @@ pub struct Description {
     /// Paths that give secrets, and documents that hold some.
     #[serde(default)]
     pub secrets: Secrets,
+}
+
+impl Description {
+    /// This cloud, with what it doesn't say taken from the one that it is built on.
+    pub fn on(mut self, base: &Self) -> Self {
+        fn union<V: Clone>(own: &mut Map<V>, base: &Map<V>) {
+            let missing: Vec<(Text, V)> =
+                base.0.iter().filter(|(key, _)| own.get(key).is_none()).cloned().collect();
+            own.0.to_mut().extend(missing);
+        }
+        self.service = self.service.or_else(|| base.service.clone());
+        union(&mut self.documents, &base.documents);
+        union(&mut self.fields, &base.fields);
+        union(&mut self.secrets.members, &base.secrets.members);
+        self.secrets.paths.0.to_mut().extend(base.secrets.paths.iter().cloned());
+        if self.interfaces.is_empty() {
+            self.interfaces = base.interfaces.clone();
+        }
+        if self.disks.is_empty() {
+            self.disks = base.disks.clone();
+        }
+        self.unconfirmed.0.to_mut().extend(base.unconfirmed.iter().cloned());
+        self.quirks.0.to_mut().extend(base.quirks.iter().cloned());
+        self
+    }
+
+    /// Whether it says all there is to say, without code of its own.
+    pub fn is_pure_data(&self) -> bool {
+        self.fields.iter().all(|(_, rule)| rule.function.is_none())
+    }
+
+    /// What can't be meant: references that lead nowhere, forms that exclude each other.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut mistake = |at: &[&str], what: String| {
+            mistakes.push(Mistake { at: at.iter().map(|key| (*key).to_owned()).collect(), what });
+        };
+        let mut named: Vec<(Vec<&str>, &str)> = Vec::new();
+        for rule in self.interfaces.iter() {
+            match rule.each.is_some() == rule.at.is_some() {
+                true => mistake(&["interfaces"], "an interface needs either `each` or `at`".to_owned()),
+                false => named.push((vec!["interfaces"], rule.place())),
+            }
+        }
+        named.extend(self.disks.iter().map(|rule| (vec!["disks"], &*rule.each)));
+        for (field, rule) in self.fields.iter() {
+            let places = rule.from.iter().chain(rule.otherwise.iter()).chain(rule.primary.iter());
+            named.extend(places.map(|place| (vec!["fields", field], &**place)));
+        }
+        named.extend(self.probe.iter().map(|probe| (vec!["probe", "document"], &*probe.document)));
+        for (at, place) in named {
+            let document = place.split('#').next().unwrap_or(place);
+            if self.documents.get(document).is_none() {
+                mistake(&at, format!("there is no document {document:?}"));
+            }
+        }
+        for (name, document) in self.documents.iter().filter(|(_, document)| !document.path.starts_with('/')) {
+            mistake(&["documents", name], format!("the path {:?} doesn't start with a slash", &*document.path));
+        }
+        if let Some(service) = &self.service {
+            let addressed = service.ipv4.is_some() || service.ipv6.is_some() || service.host.is_some();
+            if !addressed && !service.dhcp_server && self.node.is_none() {
+                mistake(&["service"], "it needs `ipv4`, `ipv6`, `host` or `dhcp_server`".to_owned());
+            }
+            if let Some(token) = &service.token
+                && token.ttl_header.is_none() == token.body.is_none()
+            {
+                mistake(&["service", "token"], "it needs either `ttl_header` or `body`".to_owned());
+            }
+        }
+        mistakes
+    }
+}
+
+/// Something in a description that can't be meant.
+#[derive(Clone, Debug)]
+pub struct Mistake {
+    /// The keys that lead to it.
+    pub at: Vec<String>,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// Firmware that speaks for a cloud, or against any.
@@ -191,8 +341,10 @@ pub struct FirmwareRow {
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
+    #[serde(default)]
     pub source: Text,
-    /// The fixture that shows it, in `tests/firmware/`.
+    /// The fixture that shows it, in `tests/firmware/`; every built-in row has one.
+    #[serde(default)]
     pub fixture: Text,
     /// A limit or an oddity.
     #[serde(default)]
@@ -212,8 +364,7 @@ pub enum Weight {
 }
 
 /// What a value has to look like.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
     /// Exactly this.
     Exact(Text),
@@ -229,6 +380,21 @@ pub enum Pattern {
     },
 }
 
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            Glob(Text),
+            Iglob(Text),
+        }
+        text_or_table(deserializer, "a text, { glob = … } or { iglob = … }", Self::Exact, |kind| match kind {
+            Kind::Glob(glob) => Self::Glob { glob },
+            Kind::Iglob(iglob) => Self::Iglob { iglob },
+        })
+    }
+}
+
 /// A variable of the environment that speaks for a cloud.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,13 +404,78 @@ pub struct EnvironmentRow {
     /// Its value, where only one speaks for the cloud.
     #[serde(default)]
     pub value: Option<Text>,
+    /// A second variable that has to be set as well.
+    #[serde(default)]
+    pub with: Option<Text>,
     /// What of the cloud this is: the field `platform`.
     #[serde(default)]
     pub platform: Option<Text>,
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
+    #[serde(default)]
     pub source: Text,
+}
+
+/// How a node that isn't a plain machine of its cloud is met.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The cloud that it belongs to.
+    pub of: Text,
+    /// Values of the field `platform` for which the cloud's own service isn't there: all is read from the node's.
+    #[serde(default)]
+    pub alone: List<Text>,
+    /// Whether it can't be where firmware names the cloud itself.
+    #[serde(default)]
+    pub elsewhere: bool,
+    /// What the evidence says when it is met.
+    pub met: Text,
+}
+
+/// A cloud's names in OpenTelemetry's conventions.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Otel {
+    /// `cloud.provider`, where it isn't the cloud's own name.
+    #[serde(default)]
+    pub provider: Option<Text>,
+    /// `cloud.platform` for each value of the field `platform`, where the conventions have one.
+    #[serde(default)]
+    pub platform: Map<Text>,
+}
+
+/// Something that can happen to the machine, and where the service says so.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// What it is.
+    pub kind: EventKind,
+    /// The path that says it.
+    pub path: Text,
+    /// How often to look, in seconds; none where the request itself waits.
+    #[serde(default)]
+    pub every: Option<u32>,
+    /// Whether the request waits until something changes.
+    #[serde(default)]
+    pub waits: bool,
+    /// How long before it is told.
+    #[serde(default)]
+    pub notice: Option<Text>,
+}
+
+/// What can happen to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A spot or preemptible machine is taken back.
+    Interruption,
+    /// It may soon be taken back.
+    Rebalance,
+    /// The provider works on it: reboot, redeployment, live migration.
+    Maintenance,
+    /// Its scaling group changes its state.
+    Scaling,
 }
 
 /// How a cloud's service is asked.
@@ -257,9 +488,24 @@ pub struct Service {
     /// Its IPv6 address.
     #[serde(default)]
     pub ipv6: Option<Text>,
+    /// Its name, for a service that is found by name; its addresses stand in where the name can't be looked up.
+    #[serde(default)]
+    pub host: Option<Text>,
+    /// Whether its address is the one that leased this machine its own (the virtual router).
+    #[serde(default)]
+    pub dhcp_server: bool,
+    /// The name under which it is asked over TLS, where plain HTTP is switched off (cargo feature `tls`).
+    #[serde(default)]
+    pub tls_host: Option<Text>,
     /// Its port.
     #[serde(default = "http")]
     pub port: u16,
+    /// Patterns of paths that are answered only to a source port below 1024, so to root alone.
+    #[serde(default)]
+    pub privileged: List<Text>,
+    /// The `Server` header of a proxy under which 403 and 404 mean that a value is concealed: absent.
+    #[serde(default)]
+    pub concealed_by: Option<Text>,
     /// Headers that every request carries.
     #[serde(default)]
     pub headers: Map<Text>,
@@ -312,19 +558,38 @@ const fn http() -> u16 {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Where it is got.
+    /// Where it is got, with the query.
     pub path: Text,
     /// The request header that says how long it shall live, in seconds.
-    pub ttl_header: Text,
+    #[serde(default)]
+    pub ttl_header: Option<Text>,
+    /// The request's body, in which `{ttl}` is how long it shall live.
+    #[serde(default)]
+    pub body: Option<Text>,
     /// How long it shall live, in seconds.
     pub ttl: u32,
+    /// Whether every reply says in the same header how long the token lives: one that doesn't isn't this service's.
+    #[serde(default)]
+    pub echoes_ttl: bool,
+    /// For a reply in JSON: the pointer of the token.
+    #[serde(default)]
+    pub at: Option<Text>,
+    /// For a reply in JSON: the pointer of its life in seconds.
+    #[serde(default)]
+    pub life_at: Option<Text>,
     /// The header in which it is sent.
     pub header: Text,
+    /// What precedes it there.
+    #[serde(default)]
+    pub scheme: Text,
     /// What requests with a token are called.
     pub name: Text,
     /// What requests without one are called, where the service may answer those too.
     #[serde(default)]
     pub without: Option<Text>,
+    /// Whether many machines have no tokens, so that nobody needs to hear of it.
+    #[serde(default)]
+    pub optional: bool,
     /// What helps when the reply never comes although the connection stands.
     #[serde(default)]
     pub when_unanswered: Option<Text>,
@@ -382,6 +647,8 @@ pub enum Format {
     Json,
     /// A listing, and below it each entry's value or leaves; read as one object.
     Tree,
+    /// Lines `name: value`, a `-` before the first of each record; read as a list of objects.
+    Records,
 }
 
 /// Where a field lies.
@@ -389,6 +656,8 @@ pub enum Format {
 pub struct Rule {
     /// Places, `DOCUMENT` or `DOCUMENT#/JSON/POINTER` (a `*` stands for every member); the first that has a value wins.
     pub from: List<Text>,
+    /// Places that are asked for only where none of those has a value.
+    pub otherwise: List<Text>,
     /// What is done to the text.
     pub transform: Option<Transform>,
     /// Other spellings, compared without case; a value that isn't listed stays as it is.
@@ -409,6 +678,8 @@ impl<'de> Deserialize<'de> for Rule {
             #[serde(default)]
             from: List<Text>,
             #[serde(default)]
+            otherwise: List<Text>,
+            #[serde(default)]
             transform: Option<Transform>,
             #[serde(default)]
             values: Map<Text>,
@@ -419,18 +690,26 @@ impl<'de> Deserialize<'de> for Rule {
             #[serde(default)]
             primary: List<Text>,
         }
-        #[derive(serde::Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Places(List<Text>),
-            Whole(Whole),
-        }
-        Ok(match Form::deserialize(deserializer)? {
-            Form::Places(from) => Self { from, ..Self::default() },
-            Form::Whole(Whole { from, transform, values, derive, function, primary }) => {
-                Self { from, transform, values, derive, function, primary }
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = Rule;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a place, a list of places, or a table with `from`")
             }
-        })
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Rule, E> {
+                Ok(Rule { from: List(Cow::Owned(vec![Text(Cow::Owned(text.to_owned()))])), ..Rule::default() })
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Rule, A::Error> {
+                let from = Vec::deserialize(SeqAccessDeserializer::new(access))?;
+                Ok(Rule { from: List(Cow::Owned(from)), ..Rule::default() })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Rule, A::Error> {
+                let Whole { from, otherwise, transform, values, derive, function, primary } =
+                    Whole::deserialize(MapAccessDeserializer::new(access))?;
+                Ok(Rule { from, otherwise, transform, values, derive, function, primary })
+            }
+        }
+        deserializer.deserialize_any(Form)
     }
 }
 
@@ -446,6 +725,18 @@ pub enum Transform {
     FirstWord,
     /// The name after `/instanceGroupManagers/`; nothing in any other text.
     GroupManager,
+    /// A zone without the letters at its end: `eu-west-101a` is in `eu-west-101`.
+    ZoneWithoutLetter,
+    /// The account in a Cloud Resource Name of IBM: what follows `a/` in its scope.
+    CrnAccount,
+    /// The account in an Amazon Resource Name: its fifth part.
+    ArnAccount,
+    /// The region in an Amazon Resource Name: its fourth part.
+    ArnRegion,
+    /// An IPv4 address of a private range (RFC 1918, shared, link-local); nothing in any other text.
+    PrivateAddress,
+    /// An IPv4 address outside the private ranges; nothing in any other text.
+    PublicAddress,
 }
 
 /// Where network interfaces lie, and what is said of each.
@@ -453,7 +744,14 @@ pub enum Transform {
 #[serde(deny_unknown_fields)]
 pub struct InterfaceRule {
     /// `DOCUMENT` or `DOCUMENT#/POINTER` of a list or an object, each member of which is an interface.
-    pub each: Text,
+    #[serde(default)]
+    pub each: Option<Text>,
+    /// `DOCUMENT` or `DOCUMENT#/POINTER` of something that is one interface by itself.
+    #[serde(default)]
+    pub at: Option<Text>,
+    /// Pointers and what has to be there: only members in which it is are meant.
+    #[serde(default)]
+    pub when: Map<Pattern>,
     /// The pointer of a number; the interface with the lowest one is the primary.
     #[serde(default)]
     pub order: Option<Text>,
@@ -480,6 +778,49 @@ pub struct InterfaceRule {
     pub security_groups: Rule,
 }
 
+impl InterfaceRule {
+    /// The place that it looks at.
+    pub fn place(&self) -> &str {
+        self.each.as_deref().or(self.at.as_deref()).unwrap_or_default()
+    }
+}
+
+/// Where disks lie, and what is said of each.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskRule {
+    /// `DOCUMENT` or `DOCUMENT#/POINTER` of a list or an object, each member of which is a disk.
+    pub each: Text,
+    /// Pointers and what has to be there: only members in which it is are meant.
+    #[serde(default)]
+    pub when: Map<Pattern>,
+    /// Its id.
+    #[serde(default)]
+    pub id: Rule,
+    /// Its name.
+    #[serde(default)]
+    pub name: Rule,
+    /// Its device.
+    #[serde(default)]
+    pub device: Rule,
+    /// Its size, a whole number of units.
+    #[serde(default)]
+    pub size: Rule,
+    /// How many bytes such a unit has.
+    #[serde(default = "one")]
+    pub size_unit: u64,
+    /// What `boot_at` holds for the disk that the machine starts from.
+    #[serde(default)]
+    pub boot: Option<Pattern>,
+    /// The pointer that tells the disk that the machine starts from; `@key` is the member's own name.
+    #[serde(default)]
+    pub boot_at: Option<Text>,
+}
+
+const fn one() -> u64 {
+    1
+}
+
 /// A value that firmware knows.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -499,14 +840,17 @@ pub struct Probe {
     pub document: Text,
     /// What has to be in it: pointer and syntax.
     pub require: Map<Syntax>,
-    /// Whether other clouds imitate this one's paths: it is believed only when none of them answered.
+    /// Whether other clouds imitate this one's paths: it is believed only when none of them answered, and where its
+    /// service has marks of its own (a token, a header) only with them.
     #[serde(default)]
     pub imitated: bool,
+    /// Whether it is asked only where something else speaks for this cloud: its address is nobody else's business.
+    #[serde(default)]
+    pub needs_evidence: bool,
 }
 
 /// What an identifying value looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Syntax {
     /// Digits.
     Decimal,
@@ -516,6 +860,38 @@ pub enum Syntax {
     Ec2InstanceId,
     /// Letters, digits and `-`, not empty.
     Word,
+    /// Something, be it empty text.
+    Present,
+    /// A pattern.
+    Like(Pattern),
+}
+
+impl<'de> Deserialize<'de> for Syntax {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            Exact(Text),
+            Glob(Text),
+        }
+        let expecting = "decimal, guid, ec2-instance-id, word, present, { exact = … } or { glob = … }";
+        let of_text = |text: Text| match &*text {
+            "decimal" => Ok(Self::Decimal),
+            "guid" => Ok(Self::Guid),
+            "ec2-instance-id" => Ok(Self::Ec2InstanceId),
+            "word" => Ok(Self::Word),
+            "present" => Ok(Self::Present),
+            _ => Err(text),
+        };
+        let of_table = |kind| {
+            Ok(Self::Like(match kind {
+                Kind::Exact(text) => Pattern::Exact(text),
+                Kind::Glob(glob) => Pattern::Glob { glob },
+            }))
+        };
+        text_or_table(deserializer, expecting, of_text, of_table)?
+            .map_err(|text: Text| D::Error::custom(format_args!("{:?} is none of {expecting}", &*text)))
+    }
 }
 
 /// What `raw` refuses.

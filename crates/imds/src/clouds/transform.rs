@@ -13,9 +13,33 @@ impl Transform {
             Self::ZoneToRegion => last.rsplit_once('-').map(|(region, _)| region)?,
             Self::FirstWord => text.split_whitespace().next()?,
             Self::GroupManager => text.split_once("/instanceGroupManagers/")?.1.split('/').next()?,
+            Self::ZoneWithoutLetter => {
+                let region = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+                region.ends_with(|c: char| c.is_ascii_digit()).then_some(region)?
+            }
+            Self::CrnAccount => text.split(':').find_map(|part| part.strip_prefix("a/"))?,
+            Self::ArnAccount => arn_part(text, 4)?,
+            Self::ArnRegion => arn_part(text, 3)?,
+            Self::PrivateAddress => address_where(text, true)?,
+            Self::PublicAddress => address_where(text, false)?,
         };
         (!result.is_empty()).then_some(result)
     }
+}
+
+fn arn_part(text: &str, index: usize) -> Option<&str> {
+    text.strip_prefix("arn:")?;
+    text.split(':').nth(index)
+}
+
+/// The IPv4 address where it is, or isn't, one that no router outside the provider's network would take.
+fn address_where(text: &str, private: bool) -> Option<&str> {
+    let text = without_prefix(text);
+    let address: Ipv4Addr = text.parse().ok()?;
+    let [a, b, ..] = address.octets();
+    let shared = a == 100 && (64..128).contains(&b);
+    let is_private = address.is_private() || address.is_link_local() || address.is_loopback() || shared;
+    (is_private == private).then_some(text)
 }
 
 /// A MAC address in lower case with colons, from any usual spelling.
@@ -66,6 +90,24 @@ mod tests {
             (Transform::GroupManager, "projects/1/regions/r/instanceGroupManagers/web", Some("web")),
             (Transform::GroupManager, "projects/1/zones/z/instanceGroupManagers/", None),
             (Transform::GroupManager, "somebody", None),
+            (Transform::ZoneWithoutLetter, "eu-west-101a", Some("eu-west-101")),
+            (Transform::ZoneWithoutLetter, "nova", None),
+            (
+                Transform::CrnAccount,
+                "crn:v1:bluemix:public:is:us-south-1:a/1234567890abcdef::instance:0717",
+                Some("1234567890abcdef"),
+            ),
+            (Transform::CrnAccount, "crn:v1:x", None),
+            (Transform::ArnAccount, "arn:aws:ecs:eu-west-1:210987654321:task/shop/1", Some("210987654321")),
+            (Transform::ArnRegion, "arn:aws:ecs:eu-west-1:210987654321:task/shop/1", Some("eu-west-1")),
+            (Transform::ArnRegion, "shop", None),
+            (Transform::PrivateAddress, "192.168.139.20/32", Some("192.168.139.20")),
+            (Transform::PrivateAddress, "100.64.0.1", Some("100.64.0.1")),
+            (Transform::PrivateAddress, "203.0.113.14", None),
+            (Transform::PublicAddress, "203.0.113.14/32", Some("203.0.113.14")),
+            (Transform::PublicAddress, "100.128.0.1", Some("100.128.0.1")),
+            (Transform::PublicAddress, "10.0.0.1", None),
+            (Transform::PublicAddress, "", None),
         ] {
             assert_eq!(transform.apply(text), expected, "{transform:?} {text}");
         }

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use imds_model::{Evidence, EvidenceSource, Outcome, Strength};
 
 use super::note;
-use crate::clouds::description::{Description, FirmwareRow, Pattern, Weight};
-use crate::clouds::{CLOUDS, NOT_CLOUDS, cloud_name};
-use crate::machine::{Files, Machine};
+use crate::clouds::description::{Description, EnvironmentRow, FirmwareRow, Pattern, Weight};
+use crate::clouds::{Clouds, NOT_CLOUDS, cloud_name};
+use crate::machine::{Environment, Files, Machine};
 
 const DMI: &str = "/sys/class/dmi/id/";
 /// What makers leave in firmware when they have nothing to say (systemd hwdb 20-dmi-id, cloud-init dmi.py).
@@ -79,7 +79,7 @@ impl<'a> Firmware<'a> {
     }
 
     /// Whether all of a row's conditions hold.
-    fn fires(&self, row: &FirmwareRow) -> bool {
+    pub(crate) fn fires(&self, row: &FirmwareRow) -> bool {
         row.when.iter().all(|(key, pattern)| self.holds(key, pattern))
     }
 
@@ -115,9 +115,9 @@ fn meaningful(content: &[u8]) -> Option<String> {
 }
 
 /// Everything that the machine itself says: firmware, kernel, environment.
-pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
+pub(crate) fn survey(machine: &Machine, clouds: &Clouds, evidence: &mut Vec<Evidence>) {
     let firmware = Firmware::of(machine.files());
-    for cloud in CLOUDS {
+    for cloud in clouds.iter() {
         let supports = || Some(Outcome::Cloud(cloud_name(cloud)));
         for row in cloud.firmware.iter().filter(|row| firmware.fires(row)) {
             let detail = format!("{}: that is {}", firmware.seen(row), &*cloud.title);
@@ -125,12 +125,23 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
             note(evidence, origin(row), detail, supports(), row.strength.into());
         }
         for row in cloud.environment.iter() {
-            let value = machine.environment().get(&row.variable);
-            if value.is_some_and(|value| row.value.as_ref().is_none_or(|expected| **expected == *value)) {
+            if row.holds(machine.environment()) {
                 let detail = format!("{} is set: {}", &*row.variable, &*cloud.title);
                 tracing::trace!(source = &*row.source, "the variable's meaning");
                 note(evidence, EvidenceSource::Environment, detail, supports(), row.strength.into());
             }
+        }
+    }
+    for (node, how) in clouds.nodes() {
+        let supports = || imds_model::CloudName::new(how.of.to_string()).ok().map(Outcome::Cloud);
+        for row in node.firmware.iter().filter(|row| firmware.fires(row)) {
+            tell_origin(row);
+            let detail = format!("{}: {}", firmware.seen(row), &*how.met);
+            note(evidence, origin(row), detail, supports(), row.strength.into());
+        }
+        for row in node.environment.iter().filter(|row| row.holds(machine.environment())) {
+            let detail = format!("{} is set: {}", &*row.variable, &*how.met);
+            note(evidence, EvidenceSource::Environment, detail, supports(), row.strength.into());
         }
     }
     for row in NOT_CLOUDS.firmware.iter().filter(|row| firmware.fires(row)) {
@@ -154,6 +165,15 @@ pub(crate) fn survey(machine: &Machine, evidence: &mut Vec<Evidence>) {
             false => format!("{}: not in the table of signatures", seen.join(" and ")),
         };
         note(evidence, EvidenceSource::Firmware, detail, None, Strength::Weak);
+    }
+}
+
+impl EnvironmentRow {
+    /// Whether the variables are set as the row wants them.
+    pub(crate) fn holds(&self, environment: &Environment) -> bool {
+        let is_set = |value: &str| self.value.as_ref().is_none_or(|expected| **expected == *value);
+        environment.get(&self.variable).is_some_and(is_set)
+            && self.with.as_ref().is_none_or(|other| environment.get(other).is_some())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Detection: evidence from the machine, then, only where that decides nothing, from the network.
 //!
-//! [`firmware`] reads what the machine says of itself and weighs it against the signature table; [`probe`] asks the
+//! [`firmware`] reads what the machine says of itself and weighs it against the signature table; [`cloud_init`] what was
+//! found at boot; [`probe`] asks the
 //! services that are left as candidates; [`judge`] turns evidence into a verdict. Why firmware *and* probes:
 //! `ARCHITECTURE.md`.
 
+pub(crate) mod cloud_init;
 pub(crate) mod firmware;
 pub(crate) mod judge;
 pub(crate) mod pattern;

@@ -4,7 +4,7 @@
 //! held to that cloud's syntax: a host that answers 200 to everything is no cloud. A cloud that others imitate (AWS) is
 //! believed only when none of those others identified itself.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use imds_model::{Error, ErrorKind, Evidence, EvidenceSource, Outcome, Strength};
 use tokio::task::JoinSet;
 
 use super::note;
-use crate::clouds::description::{Description, Format, Service as Protocol, Syntax};
+use crate::clouds::description::{Description, Format, Pattern, Service as Protocol, Syntax};
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::json;
 use crate::machine::Machine;
@@ -43,9 +43,12 @@ pub(crate) struct Probed {
 
 /// The endpoints at which a cloud is probed without any told: each of its addresses alone, IPv6 only where the machine has
 /// a route for it.
-pub(crate) fn endpoints(addresses: &[IpAddr], port: u16, machine: &Machine) -> Vec<Endpoint> {
-    let routed = |address: &&IpAddr| address.is_ipv4() || has_ipv6_route(machine);
-    addresses.iter().filter(routed).map(|address| Endpoint::literal(vec![*address], port)).collect()
+pub(crate) fn endpoints(endpoint: Endpoint, machine: &Machine) -> Vec<Endpoint> {
+    if endpoint.name().is_some() {
+        return vec![endpoint];
+    }
+    let routed = |address: &&SocketAddr| address.is_ipv4() || has_ipv6_route(machine);
+    endpoint.addresses().iter().filter(routed).map(|address| Endpoint::literal(vec![*address])).collect()
 }
 
 /// Whether the kernel has an IPv6 route beyond link-local and loopback: `/proc/net/ipv6_route` holds one that is up and
@@ -107,6 +110,11 @@ pub(crate) async fn probe(
     let whole = tokio::time::timeout(budget + Duration::from_millis(50), async {
         while let Some(ended) = running.join_next().await {
             let Ok(findings) = ended else { continue };
+            if forbids_everything(&findings) {
+                let detail = "every request was answered 403, whatever it asked: that is a proxy such as Docker Desktop's, \
+                              not a cloud";
+                note(evidence, EvidenceSource::Probe, detail, None, Strength::Weak);
+            }
             for finding in findings {
                 rest = rest.max(rest_of(&finding));
                 identified.extend(report(finding, evidence));
@@ -132,6 +140,15 @@ fn rest_of(finding: &Finding) -> Option<Duration> {
 
 pub(crate) fn is_imitated(service: &Service) -> bool {
     service.description().probe.as_ref().is_some_and(|probe| probe.imitated)
+}
+
+/// A host that forbids whatever it is asked: not a cloud's service, but what Docker Desktop puts in its place.
+fn forbids_everything(findings: &[Finding]) -> bool {
+    let forbidden = |finding: &Finding| match finding {
+        Finding::Not(service, error) => error.kind() == ErrorKind::Disabled && !service.is_recognised(),
+        Finding::Identified(..) | Finding::Silent(..) => false,
+    };
+    findings.len() > 1 && findings.iter().all(forbidden)
 }
 
 enum Finding {
@@ -174,6 +191,13 @@ async fn ask_address(
 
 fn report(finding: Finding, evidence: &mut Vec<Evidence>) -> Option<Arc<Service>> {
     let (detail, supports, strength, service) = match finding {
+        // What looks like it, but bears none of the marks by which it could be known, may be one of those that imitate it.
+        Finding::Identified(service, how)
+            if is_imitated(&service) && service.has_marks() && !service.has_shown_itself() =>
+        {
+            let detail = format!("{how}; but without the marks of the real service, so it may be an imitation");
+            (detail, None, Strength::Weak, None)
+        }
         Finding::Identified(service, how) => {
             let supports = Some(Outcome::Cloud(service.cloud().clone()));
             (how, supports, Strength::Certain, Some(service))
@@ -208,6 +232,7 @@ fn silence(failure: &Failure) -> String {
         | Failure::CutShort(_)
         | Failure::NoAnswer(_)
         | Failure::TooLarge(_)
+        | Failure::Unprivileged(_)
         | Failure::NotHttp(_) => "no answer".to_owned(),
     }
 }
@@ -222,7 +247,7 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
     let answer = service.get(&document.path, document, deadline).await?;
     let content = match document.format {
         Format::Json => json::parse(&answer.body, &document.omit).ok(),
-        Format::Plain | Format::Tree => std::str::from_utf8(&answer.body)
+        Format::Plain | Format::Tree | Format::Records => std::str::from_utf8(&answer.body)
             .ok()
             .map(|text| serde_json::Value::String(text.trim().to_owned())),
     };
@@ -230,10 +255,10 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
         content.ok_or_else(|| service.malformed(&document.path, "the answer isn't this cloud's"))?;
     let mut proofs = Vec::new();
     for (pointer, syntax) in probe.require.iter() {
-        let text = lookup(&content, pointer).first().and_then(|(value, _)| scalar(value));
+        let value = lookup(&content, pointer).into_iter().next();
         let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("the value");
-        match text {
-            Some(text) if syntax.fits(&text) => proofs.push(format!("{name} is {}", syntax.describe())),
+        match value {
+            Some((value, _)) if syntax.fits(value) => proofs.push(format!("{name} is {}", syntax.describe())),
             _ => {
                 let why =
                     format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
@@ -245,7 +270,12 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
 }
 
 impl Syntax {
-    pub(crate) fn fits(self, text: &str) -> bool {
+    /// Whether a value looks like this.
+    pub(crate) fn fits(&self, value: &serde_json::Value) -> bool {
+        *self == Self::Present || scalar(value).is_some_and(|text| self.fits_text(&text))
+    }
+
+    fn fits_text(&self, text: &str) -> bool {
         let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit());
         match self {
             Self::Decimal => !text.is_empty() && text.len() <= 20 && text.chars().all(|c| c.is_ascii_digit()),
@@ -257,15 +287,22 @@ impl Syntax {
                 text.strip_prefix("i-").is_some_and(|digits| (8..=17).contains(&digits.len()) && hex(digits))
             }
             Self::Word => !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
+            Self::Present => true,
+            Self::Like(pattern) => pattern.matches(text) && !text.contains(['<', '\n']) && text.len() <= 256,
         }
     }
 
-    pub(crate) fn describe(self) -> &'static str {
+    pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Decimal => "a number",
-            Self::Guid => "a GUID",
-            Self::Ec2InstanceId => "an EC2 instance id",
-            Self::Word => "a name",
+            Self::Decimal => "a number".to_owned(),
+            Self::Guid => "a GUID".to_owned(),
+            Self::Ec2InstanceId => "an EC2 instance id".to_owned(),
+            Self::Word => "a name".to_owned(),
+            Self::Present => "there".to_owned(),
+            Self::Like(Pattern::Exact(text)) => format!("{:?}", &**text),
+            Self::Like(Pattern::Glob { glob } | Pattern::Iglob { iglob: glob }) => {
+                format!("like {:?}", &**glob)
+            }
         }
     }
 }
@@ -292,7 +329,7 @@ mod tests {
             (Syntax::Word, "<html>", false),
             (Syntax::Word, "", false),
         ] {
-            assert_eq!(syntax.fits(text), fits, "{syntax:?} {text}");
+            assert_eq!(syntax.fits(&text.into()), fits, "{syntax:?} {text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use imds_model::{CloudName, Evidence, EvidenceSource, Outcome, Strength};
 
 use super::note;
-use crate::clouds::{CLOUDS, cloud_name};
+use crate::clouds::{Clouds, cloud_name};
 use crate::machine::Machine;
 
 /// Parameters of the kernel command line by which images for one platform say which it is (Ignition, old CoreOS).
@@ -16,6 +16,7 @@ const NO_CLOUD: [&str; 8] =
 /// counts only within what the user permits.
 pub(crate) fn told(
     forced: Option<&(Outcome, String)>,
+    clouds: &Clouds,
     machine: Option<&Machine>,
     permitted: impl Fn(&CloudName) -> bool,
     evidence: &mut Vec<Evidence>,
@@ -32,7 +33,7 @@ pub(crate) fn told(
         .filter_map(|word| word.split_once('='))
         .find(|(parameter, _)| PARAMETERS.contains(parameter))?;
     let cloud: Option<CloudName> =
-        CLOUDS.iter().find(|cloud| cloud.ignition.iter().any(|id| **id == *value)).map(cloud_name);
+        clouds.iter().find(|cloud| cloud.ignition.iter().any(|id| **id == *value)).map(cloud_name);
     let outcome = match cloud {
         Some(cloud) => Some(Outcome::Cloud(cloud)),
         None if NO_CLOUD.contains(&value) => Some(Outcome::None),

@@ -42,6 +42,11 @@ impl Documents {
         self.contents.insert(name, content);
     }
 
+    /// Adds what was asked for later.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.contents.extend(others.contents);
+    }
+
     /// The names of those that could be read.
     pub(crate) fn read(&self) -> impl Iterator<Item = &'static str> {
         self.contents.iter().filter_map(|(name, content)| content.is_ok().then_some(*name))

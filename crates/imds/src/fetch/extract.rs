@@ -1,11 +1,11 @@
 //! From documents to values with their sources. Pure: what differs between clouds is in their descriptions.
 
-use imds_model::{Error, ErrorKind, Field, Interface, Metadata, Reading, Shape, Source, Tags, Value};
+use imds_model::{Error, ErrorKind, Field, Metadata, Reading, Shape, Source, Value};
 
-use super::Documents;
-use super::documents::{Found, lookup, scalar};
+use super::documents::{Found, scalar};
 use super::plan::{Plan, Step, parts_of};
-use crate::clouds::description::{InterfaceRule, Rule};
+use super::{Documents, disks, interfaces, tags};
+use crate::clouds::description::Rule;
 use crate::clouds::{functions, transform};
 
 /// A value that a function or rule found.
@@ -31,13 +31,16 @@ pub(crate) fn extract(documents: &Documents, plan: &Plan, metadata: &mut Metadat
         let outcome = match step {
             Step::NotServed => Ok(None),
             Step::Rule if *field == Field::Interfaces => {
-                clone(interfaces.get_or_insert_with(|| read_interfaces(documents)))
+                clone(interfaces.get_or_insert_with(|| interfaces::read(documents)))
+            }
+            Step::Rule if *field == Field::Disks && documents.description().fields.get("disks").is_none() => {
+                disks::read(documents)
             }
             Step::Rule => match documents.description().fields.get(field.name()) {
                 Some(rule) => by_rule(documents, *field, rule),
                 None => Ok(None),
             },
-            Step::Primary => primary(*field, interfaces.get_or_insert_with(|| read_interfaces(documents))),
+            Step::Primary => primary(*field, interfaces.get_or_insert_with(|| interfaces::read(documents))),
             Step::Derived(parts) => derived(documents, *field, parts, metadata),
         };
         metadata.set(*field, reading(outcome));
@@ -59,7 +62,7 @@ fn reading(outcome: Result<Option<Extracted>, Error>) -> Reading {
     }
 }
 
-type Outcome = Result<Option<Extracted>, Error>;
+pub(super) type Outcome = Result<Option<Extracted>, Error>;
 
 fn clone(outcome: &Outcome) -> Outcome {
     match outcome {
@@ -73,7 +76,7 @@ fn clone(outcome: &Outcome) -> Outcome {
     }
 }
 
-fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outcome {
+pub(super) fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outcome {
     if let Some(name) = &rule.function {
         return match functions::named(name) {
             Some(function) => function(documents),
@@ -81,7 +84,11 @@ fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outcome {
         };
     }
     let mut absent = None;
-    for place in rule.from.iter().filter(|place| documents.has(Documents::split(place).0)) {
+    if field.shape() == Shape::Tags {
+        return tags::read(documents, rule);
+    }
+    let places = rule.from.iter().chain(rule.otherwise.iter());
+    for place in places.filter(|place| documents.has(Documents::split(place).0)) {
         let found = match documents.at(place) {
             Ok(found) => found,
             Err(error) if error.is_absent() => {
@@ -91,15 +98,9 @@ fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outcome {
             Err(error) => return Err(error),
         };
         let Some(first) = found.first() else { continue };
-        let value = match field.shape() {
-            Shape::Tags => tags(documents, first)?,
-            _ => text(documents, rule, first)?
-                .map(|text| spelled(documents, field, first, text))
-                .transpose()?
-                .map(Value::Text),
-        };
-        if let Some(value) = value {
-            return Ok(Some(Extracted::new(value, first.source.clone())));
+        if let Some(text) = text(documents, rule, first)? {
+            let text = spelled(documents, field, first, text)?;
+            return Ok(Some(Extracted::new(Value::Text(text), first.source.clone())));
         }
     }
     absent.map_or(Ok(None), Err)
@@ -141,51 +142,13 @@ fn is_word(text: &str) -> bool {
     !text.chars().any(|c| c.is_whitespace() || c.is_control() || r#"<>{}[]"'\`"#.contains(c))
 }
 
-fn respell(rule: &Rule, text: &str) -> Option<String> {
+pub(super) fn respell(rule: &Rule, text: &str) -> Option<String> {
     let text = match rule.transform {
         Some(transform) => transform.apply(text)?,
         None => text,
     };
     let respelled = rule.values.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(text));
     Some(respelled.map_or(text, |(_, value)| value).to_owned())
-}
-
-/// Tags in any of the usual forms: an object, a list of `{name, value}`, a list of bare words.
-fn tags(documents: &Documents, found: &Found<'_>) -> Result<Option<Value>, Error> {
-    use serde_json::Value as Json;
-    let malformed = || documents.malformed(&found.source, "these aren't tags");
-    // A tag's value is kept to the letter; only numbers and the like have to become text.
-    let plain = |value: &Json| match value {
-        Json::String(text) => Ok(text.clone()),
-        Json::Object(_) | Json::Array(_) => Err(malformed()),
-        other => Ok(scalar(other).unwrap_or_default()),
-    };
-    let member = |item: &Json, names: [&str; 2]| {
-        let found = names.iter().find_map(|name| lookup(item, &format!("/{name}")).into_iter().next());
-        found.map(|(value, _)| plain(value)).transpose()
-    };
-    let mut tags = Tags::new();
-    match found.value {
-        Json::Object(object) => {
-            for (key, value) in object {
-                tags.insert(key.clone(), plain(value)?);
-            }
-        }
-        Json::Array(items) => {
-            for item in items {
-                match item {
-                    Json::String(word) => tags.insert(word.clone(), String::new()),
-                    Json::Object(_) => {
-                        let key = member(item, ["name", "key"])?.ok_or_else(malformed)?;
-                        tags.insert(key, member(item, ["value", "val"])?.unwrap_or_default())
-                    }
-                    _ => return Err(malformed()),
-                };
-            }
-        }
-        _ => return Err(malformed()),
-    }
-    Ok(Some(Value::Tags(tags)))
 }
 
 fn derived(documents: &Documents, field: Field, parts: &[Field], metadata: &Metadata) -> Outcome {
@@ -201,106 +164,6 @@ fn derived(documents: &Documents, field: Field, parts: &[Field], metadata: &Meta
         }
     }
     Ok(Some(Extracted::new(Value::Text(text), Source::Derived(parts.to_vec()))))
-}
-
-fn read_interfaces(documents: &Documents) -> Outcome {
-    if let Some(rule) = documents.description().fields.get(Field::Interfaces.name()) {
-        return by_rule(documents, Field::Interfaces, rule);
-    }
-    let mut all: Vec<(u64, Interface)> = Vec::new();
-    let mut source = None;
-    let mut absent = None;
-    for rule in documents.description().interfaces.iter() {
-        let (name, pointer) = Documents::split(&rule.each);
-        let content = match documents.content(name) {
-            Ok(content) => content,
-            Err(error) if error.is_absent() => {
-                absent = Some(error);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        source.get_or_insert_with(|| documents.source(name, pointer));
-        for (item, at) in lookup(content, &format!("{pointer}/*")) {
-            let key = at.rsplit('/').next().unwrap_or_default();
-            if rule.mac.from.first().is_some_and(|from| &**from == "@key") && transform::mac(key).is_none() {
-                let source = documents.source(name, &at);
-                return Err(documents.malformed(&source, "the listing's entry isn't a MAC address"));
-            }
-            if !item.is_object() {
-                return Err(documents.malformed(&documents.source(name, &at), "this isn't an interface"));
-            }
-            let source = |pointer: &str| documents.source(name, &format!("{at}{pointer}"));
-            all.push((order(rule, item), interface(documents, source, rule, key, item)?));
-        }
-    }
-    let Some(source) = source else { return absent.map_or(Ok(None), Err) };
-    if all.is_empty() {
-        return Ok(None);
-    }
-    // Stable: interfaces without a number stay in the cloud's order, behind those with one.
-    all.sort_by_key(|(order, _)| *order);
-    let interfaces = all.into_iter().map(|(_, interface)| interface).collect();
-    Ok(Some(Extracted::new(Value::Interfaces(interfaces), source)))
-}
-
-fn order(rule: &InterfaceRule, item: &serde_json::Value) -> u64 {
-    let number = rule.order.as_ref().and_then(|pointer| {
-        lookup(item, pointer).first().and_then(|(value, _)| scalar(value)).and_then(|text| text.parse().ok())
-    });
-    number.unwrap_or(u64::MAX)
-}
-
-/// One interface. A part of the wrong kind fails the whole: half an interface looks like one without addresses.
-fn interface(
-    documents: &Documents,
-    source: impl Fn(&str) -> Source,
-    rule: &InterfaceRule,
-    key: &str,
-    item: &serde_json::Value,
-) -> Result<Interface, Error> {
-    let is_nested = |value: &serde_json::Value| value.is_object() || value.is_array();
-    let many = |rule: &Rule, canonical: fn(&str) -> Option<String>| -> Result<Vec<String>, Error> {
-        let mut texts: Vec<String> = Vec::new();
-        for pointer in rule.from.iter() {
-            for (value, at) in lookup(item, pointer) {
-                let of_wrong_kind = match value {
-                    serde_json::Value::Array(values) => values.iter().any(is_nested),
-                    other => is_nested(other),
-                };
-                if of_wrong_kind {
-                    return Err(documents.malformed(&source(&at), "the value isn't a text or a number"));
-                }
-                // Several values come as a list, or in lines.
-                let values = match value {
-                    serde_json::Value::Array(values) => values.iter().filter_map(scalar).collect(),
-                    other => {
-                        scalar(other).map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect())
-                    }
-                };
-                for text in values.iter().filter_map(|text| canonical(&respell(rule, text.trim())?)) {
-                    if !texts.contains(&text) {
-                        texts.push(text);
-                    }
-                }
-            }
-        }
-        Ok(texts)
-    };
-    let as_it_is = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let one = |rule: &Rule| many(rule, as_it_is).map(|texts| texts.into_iter().next());
-    let mut interface = Interface::default();
-    interface.mac = match rule.mac.from.first() {
-        Some(from) if &**from == "@key" => transform::mac(key),
-        _ => many(&rule.mac, transform::mac)?.into_iter().next(),
-    };
-    interface.private_ipv4s = many(&rule.private_ipv4s, transform::ipv4)?;
-    interface.public_ipv4s = many(&rule.public_ipv4s, transform::ipv4)?;
-    interface.ipv6s = many(&rule.ipv6s, transform::ipv6)?;
-    interface.network_id = one(&rule.network_id)?;
-    interface.subnet_id = one(&rule.subnet_id)?;
-    interface.security_groups = many(&rule.security_groups, as_it_is)?;
-    Ok(interface)
 }
 
 /// A field of the primary interface, which is the first.

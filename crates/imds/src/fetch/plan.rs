@@ -77,7 +77,7 @@ impl Planner {
         if !catalog::serves(self.description, field) {
             return Step::NotServed;
         }
-        if PRIMARY.contains(&field) && self.has_interfaces() {
+        if PRIMARY.contains(&field) && catalog::interfaces_say(self.description, field) {
             let own = rule.filter(|rule| !rule.from.is_empty());
             let interfaces = self.interface_documents();
             if own.is_none() || interfaces.iter().all(|document| self.documents.contains(document)) {
@@ -91,10 +91,16 @@ impl Planner {
             self.need(&documents);
             return Step::Rule;
         }
+        if field == Field::Disks && rule.is_none() {
+            let documents: Vec<&'static str> =
+                self.description.disks.iter().map(|rule| Documents::split(&rule.each).0).collect();
+            self.need(&documents);
+            return Step::Rule;
+        }
         match rule {
             None => Step::NotServed,
             Some(rule) => {
-                self.choose(rule);
+                self.choose(field, rule);
                 Step::Rule
             }
         }
@@ -102,9 +108,10 @@ impl Planner {
 
     /// The documents of a rule: all of a function's; else one place that is needed anyway, else the cheapest. Places in
     /// one and the same document are all kept: the second stands in where the first is empty.
-    fn choose(&mut self, rule: &'static Rule) {
+    fn choose(&mut self, field: Field, rule: &'static Rule) {
         let places = names(&rule.from);
-        if rule.function.is_some() {
+        // A function looks at everything; tags may be in several places.
+        if rule.function.is_some() || field == Field::Tags {
             return self.need(&places);
         }
         if places.iter().any(|place| self.documents.contains(place)) {
@@ -135,7 +142,7 @@ impl Planner {
 
     fn interface_documents(&self) -> Vec<&'static str> {
         let mut documents: Vec<&'static str> =
-            self.description.interfaces.iter().map(|rule| Documents::split(&rule.each).0).collect();
+            self.description.interfaces.iter().map(|rule| Documents::split(rule.place()).0).collect();
         if let Some(rule) = self.description.fields.get(Field::Interfaces.name()) {
             documents.extend(names(&rule.from));
         }
@@ -150,14 +157,26 @@ fn names(places: &'static [crate::clouds::description::Text]) -> Vec<&'static st
     names
 }
 
+/// The documents that could still tell a field of which those of the plan say nothing.
+pub(crate) fn otherwise(description: &'static Description, field: Field) -> Vec<&'static str> {
+    description.fields.get(field.name()).map(|rule| names(&rule.otherwise)).unwrap_or_default()
+}
+
 /// The fields that a template such as `aws:///{zone}/{instance_id}` is made of.
 pub(crate) fn parts_of(template: &str) -> Vec<Field> {
     template.split('{').skip(1).filter_map(|part| part.split('}').next()?.parse().ok()).collect()
 }
 
 impl Plan {
+    /// The same fields, from these documents.
+    pub(crate) fn asking(&self, documents: Vec<&'static str>) -> Self {
+        Self { documents, steps: self.steps.clone() }
+    }
+}
+
+#[cfg(test)]
+impl Plan {
     /// How many stages of requests it takes, a session token not counted.
-    #[cfg(test)]
     fn stages(&self, description: &Description) -> usize {
         let format = |name: &&str| description.documents.get(name).map(|document| document.format);
         self.documents

@@ -7,8 +7,8 @@ use imds_model::{Error, ErrorKind};
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
-use super::documents::{lookup, scalar};
-use super::{Documents, Plan, json};
+use super::documents::lookup;
+use super::{Documents, Plan, json, records};
 use crate::clouds::description::{Document, Format};
 use crate::detect::probe;
 use crate::service::Service;
@@ -65,6 +65,8 @@ async fn read(
     let content = match document.format {
         Format::Plain => plain(service, &document.path, &answer).map(Value::String)?,
         Format::Json => json(service, document, &answer)?,
+        Format::Records => records::parse(&plain(service, &document.path, &answer)?)
+            .ok_or_else(|| service.malformed(&document.path, "the answer isn't made of records"))?,
         Format::Tree => tree(service, document, &plain(service, &document.path, &answer)?, deadline).await?,
     };
     resembles(service, name, document, &content)?;
@@ -93,14 +95,13 @@ fn resembles(service: &Service, name: &str, document: &Document, content: &Value
     let resembles = match document.format {
         Format::Json => {
             let places = cloud.fields.iter().flat_map(|(_, rule)| rule.from.iter());
-            let places = places.chain(cloud.interfaces.iter().map(|rule| &rule.each));
-            let mut pointers =
-                places.map(|place| Documents::split(place)).filter(|(document, _)| *document == name);
+            let places = places.map(|place| &**place).chain(cloud.interfaces.iter().map(|rule| rule.place()));
+            let mut pointers = places.map(Documents::split).filter(|(document, _)| *document == name);
             pointers.any(|(_, pointer)| !lookup(content, pointer).is_empty())
         }
-        Format::Plain | Format::Tree => probe.require.iter().all(|(pointer, syntax)| {
-            let found = lookup(content, pointer).first().and_then(|(value, _)| scalar(value));
-            found.is_some_and(|text| syntax.fits(&text))
+        Format::Plain | Format::Tree | Format::Records => probe.require.iter().all(|(pointer, syntax)| {
+            let found = lookup(content, pointer).into_iter().next();
+            found.is_some_and(|(value, _)| syntax.fits(value))
         }),
     };
     if resembles {

@@ -27,9 +27,11 @@ pub(crate) fn ending_of(failure: &Failure) -> Ending {
         Failure::NotConnected(_) | Failure::ConnectTimedOut(_) => Ending::NotConnected,
         Failure::Reset(_) | Failure::CutShort(_) => Ending::Reset,
         Failure::NoAnswer(_) => Ending::TimedOut,
-        Failure::Forbidden(_) | Failure::Locked(_) | Failure::TooLarge(_) | Failure::NotHttp(_) => {
-            Ending::Hopeless
-        }
+        Failure::Forbidden(_)
+        | Failure::Locked(_)
+        | Failure::Unprivileged(_)
+        | Failure::TooLarge(_)
+        | Failure::NotHttp(_) => Ending::Hopeless,
     }
 }
 
@@ -43,6 +45,12 @@ impl Service {
     /// An error for a status that is no success.
     pub(super) fn refusal(&self, path: &str, answer: &Answer) -> Error {
         let status = answer.status.as_u16();
+        if let Some(proxy) = &self.protocol.concealed_by
+            && status == 403
+            && answer.header("server").is_some_and(|server| server.starts_with(&**proxy))
+        {
+            return self.absent(path, &format!("{} conceals this value (403)", &**proxy));
+        }
         let disabled = self.protocol.when_disabled.as_deref();
         let (kind, message, remedy) = match status {
             401 => (
@@ -145,6 +153,14 @@ impl Service {
                     Some(
                         "look for a prohibit route (`ip route get 169.254.169.254`), systemd-imdsd, a sandbox or SELinux",
                     ),
+                    Some(error.into()),
+                ),
+                Failure::Unprivileged(error) => (
+                    ErrorKind::Locked,
+                    format!(
+                        "this path is answered only to a source port below 1024, which this process may not use ({error})"
+                    ),
+                    Some("ask as root, or with the capability CAP_NET_BIND_SERVICE"),
                     Some(error.into()),
                 ),
                 Failure::NotConnected(error) => (

@@ -19,6 +19,7 @@ use imds_model::{CloudName, Error, ErrorKind};
 
 use crate::clouds::description::{Description, Document, Service as Protocol};
 use crate::machine::Machine;
+use crate::secrets::Path;
 use crate::transport::retry::{self, Again, Circumstances, Ending};
 use crate::transport::{Answer, Deadline, Exchange, Request};
 
@@ -134,9 +135,15 @@ impl Service {
     /// Whether something that only this cloud's service says was seen in its answers: a token, a header. Without it, plain
     /// words may come from anybody.
     pub(crate) fn has_shown_itself(&self) -> bool {
+        let token_is_a_mark = self.protocol.token.as_ref().is_some_and(|token| token.echoes_ttl || token.at.is_some());
         self.protocol.reply_headers.iter().next().is_some()
             || self.is_recognised()
-            || self.tokens.is_spoken_with_token()
+            || (token_is_a_mark && self.tokens.is_spoken_with_token())
+    }
+
+    /// Whether it has marks by which it could show itself.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.protocol.server.is_some() || self.protocol.reply_headers.iter().next().is_some()
     }
 
     fn look_at_server(&self, answer: &Answer) {
@@ -269,6 +276,8 @@ impl Service {
             let pass = self.pass(deadline).await?;
             let mut request = Request::get(asked);
             request.headers = self.headers(&pass)?;
+            request.privileged = !self.protocol.privileged.is_empty()
+                && Path::parse(path).is_ok_and(|path| path.is_any_of(&self.protocol.privileged));
             // Who gives a token more time than usual finds the service slow.
             if self.protocol.token.is_some() {
                 request.read_time = request.read_time.max(self.permissions.token_time);
@@ -293,7 +302,8 @@ impl Service {
             }
             if let (Ok(answer), Pass::Without { why }) = (&outcome, &pass)
                 && answer.status.is_success()
-                && let Some(name) = self.protocol.token.as_ref().and_then(|token| token.without.as_deref())
+                && let Some(token) = self.protocol.token.as_ref().filter(|token| !token.optional)
+                && let Some(name) = token.without.as_deref()
             {
                 self.warn(format!("{name} is used, because {why}"));
             }
@@ -324,7 +334,7 @@ impl Service {
             headers.push((self.header_name(name)?, self.header_value(value)?));
         }
         if let (Pass::Token { token, .. }, Some(protocol)) = (pass, &self.protocol.token) {
-            let mut value = self.header_value(token.reveal())?;
+            let mut value = self.header_value(&format!("{}{}", &*protocol.scheme, token.reveal()))?;
             value.set_sensitive(true);
             headers.push((self.header_name(&protocol.header)?, value));
         }

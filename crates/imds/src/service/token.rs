@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use imds_model::{Error, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Service, ending_of};
 use crate::clouds::description::Token as Protocol;
+use crate::fetch::documents::{lookup, scalar};
 use crate::transport::retry::{self, Again, Circumstances, Ending};
 use crate::transport::secret::Secret;
 use crate::transport::{Answer, Deadline, Failure, Request};
@@ -156,7 +158,14 @@ impl Service {
             request.method = Method::PUT;
             request.limit = TOKEN_LIMIT;
             request.read_time = self.permissions.token_time;
-            request.headers = vec![(self.header_name(&protocol.ttl_header)?, protocol.ttl.into())];
+            request.headers = self.headers(&Pass::None)?;
+            if let Some(name) = &protocol.ttl_header {
+                request.headers.push((self.header_name(name)?, protocol.ttl.into()));
+            }
+            if let Some(body) = &protocol.body {
+                request.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+                request.body = body.replace("{ttl}", &protocol.ttl.to_string()).into();
+            }
             let outcome = self.exchange.send(&request, deadline).await;
             if let Ok(answer) = &outcome {
                 self.look_at_server(answer);
@@ -211,19 +220,39 @@ impl Service {
         }
     }
 
-    /// The token and how long it lives, which the service says of every token: a page that answers 200 to everything
-    /// doesn't. Nothing of the body is told in an error: it could be a token all the same.
+    /// The token and how long it lives. Where the service says that of every token, a reply without it comes from
+    /// somebody else: from a page that answers 200 to everything, say. Nothing of the body is told in an error: it could be
+    /// a token all the same.
     fn token_of(&self, protocol: &Protocol, answer: &Answer) -> Result<(Secret, Duration), Error> {
-        let token = std::str::from_utf8(&answer.body).ok().map(str::trim).filter(|token| {
-            !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()) && !token.starts_with('<')
-        });
-        let token = token.ok_or_else(|| self.malformed(&protocol.path, "the answer is no token"))?;
-        let life = answer.header(&protocol.ttl_header).and_then(|ttl| ttl.trim().parse::<u32>().ok());
-        let life = life.ok_or_else(|| {
-            self.malformed(&protocol.path, format!("the answer doesn't say {}", &*protocol.ttl_header))
-        })?;
-        Ok((Secret::new(token.to_owned()), Duration::from_secs(life.min(protocol.ttl).into())))
+        let no_token = || self.malformed(&protocol.path, "the answer is no token");
+        let (text, life) = match &protocol.at {
+            Some(at) => {
+                let reply: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| no_token())?;
+                let life = protocol.life_at.as_ref().and_then(|at| scalar_at(&reply, at));
+                (scalar_at(&reply, at).unwrap_or_default(), life)
+            }
+            None => {
+                let text = std::str::from_utf8(&answer.body).map_err(|_| no_token())?;
+                let header = protocol.ttl_header.as_ref().and_then(|header| answer.header(header));
+                (text.trim().to_owned(), header.map(str::to_owned))
+            }
+        };
+        if text.is_empty() || text.starts_with('<') || !text.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(no_token());
+        }
+        let life = life.and_then(|life| life.trim().parse::<u32>().ok());
+        let life = match (life, &protocol.ttl_header) {
+            (None, Some(header)) if protocol.echoes_ttl => {
+                return Err(self.malformed(&protocol.path, format!("the answer doesn't say {}", &**header)));
+            }
+            (life, _) => life.unwrap_or(protocol.ttl).min(protocol.ttl),
+        };
+        Ok((Secret::new(text), Duration::from_secs(life.into())))
     }
+}
+
+fn scalar_at(reply: &serde_json::Value, pointer: &str) -> Option<String> {
+    lookup(reply, pointer).first().and_then(|(value, _)| scalar(value))
 }
 
 enum Reply {

@@ -1,12 +1,14 @@
 //! One connection, IPv4 and IPv6 raced.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time;
+
+use super::Failure;
 
 /// The head start of the preferred address. A link-local service answers within a millisecond or two.
 const HEAD_START: Duration = Duration::from_millis(50);
@@ -49,6 +51,51 @@ pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
             Some(Err(error)) => return Err(io::Error::other(error)),
             None => return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())),
         }
+    }
+}
+
+/// Connects from a port below 1024, by which some services know that root is asking. Ports that are taken are passed over.
+pub(crate) async fn from_privileged_port(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    /// Below are the ports of well-known services, which firewalls may look at.
+    const PORTS: std::ops::RangeInclusive<u16> = 600..=1023;
+    let unspecified = |address: &SocketAddr| -> IpAddr {
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+    };
+    let mut failure = Failure::NotConnected(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        let offset = fastrand::u16(0..PORTS.end() - PORTS.start());
+        for port in PORTS.skip(offset.into()).chain(PORTS.take(offset.into())) {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+            let socket = socket.map_err(Failure::NotConnected)?;
+            // A port whose last connection only just ended can be used again.
+            socket.set_reuseaddr(true).map_err(Failure::NotConnected)?;
+            match socket.bind(SocketAddr::new(unspecified(address), port)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(Failure::Unprivileged(error));
+                }
+                Err(error) => return Err(Failure::NotConnected(error)),
+            }
+            match socket.connect(*address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable) => {}
+                Err(error) => {
+                    failure = refused(error);
+                    break;
+                }
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// Why there is no connection.
+pub(crate) fn refused(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::Locked(error),
+        _ => Failure::NotConnected(error),
     }
 }
 

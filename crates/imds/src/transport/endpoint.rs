@@ -7,9 +7,9 @@ use imds_model::{Error, ErrorKind};
 /// Where a service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// The addresses, in the order of preference; empty for a name that has to be looked up.
+    /// The addresses, in the order of preference; behind those of a name that has to be looked up.
     addresses: Vec<SocketAddr>,
-    /// The name, where the user gave one.
+    /// The name, where the user gave one or the service is known by one.
     name: Option<(String, u16)>,
     /// What precedes every path: empty, or `/prefix`.
     prefix: String,
@@ -19,13 +19,28 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// A service at literal addresses, on one port.
-    pub(crate) fn literal(addresses: Vec<IpAddr>, port: u16) -> Self {
+    pub(crate) fn literal(addresses: Vec<SocketAddr>) -> Self {
         let authority = match addresses.first() {
-            Some(first) => authority(&bracketed(*first), port),
+            Some(first) => authority(&bracketed(first.ip()), first.port()),
             None => String::new(),
         };
-        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
         Self { addresses, name: None, prefix: String::new(), authority }
+    }
+
+    /// A service that is known by its name; `addresses` stand in where nobody knows the name.
+    pub(crate) fn named(name: &str, addresses: Vec<SocketAddr>, port: u16) -> Self {
+        Self {
+            addresses,
+            name: Some((name.to_owned(), port)),
+            prefix: String::new(),
+            authority: authority(name, port),
+        }
+    }
+
+    /// The same service, where every path begins with this.
+    pub(crate) fn below(mut self, prefix: &str) -> Self {
+        self.prefix.push_str(prefix.trim_end_matches('/'));
+        self
     }
 
     /// A base URL that the user gave: `http://HOST[:PORT][/PREFIX]`. `origin` is the option or variable it came from.
@@ -110,7 +125,7 @@ impl Endpoint {
         })
     }
 
-    /// The literal addresses; none where a name has to be looked up.
+    /// The literal addresses.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -33,6 +33,9 @@ pub(crate) struct Request<'a> {
     /// Path and query.
     pub(crate) path: &'a str,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+    /// Whether it has to leave from a port below 1024, by which a service knows root.
+    pub(crate) privileged: bool,
     /// The largest body that can be meant.
     pub(crate) limit: usize,
     /// How long an answer may take once the connection stands.
@@ -42,7 +45,15 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     /// A `GET`.
     pub(crate) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, headers: Vec::new(), limit: BODY_LIMIT, read_time: READ_TIME }
+        Self {
+            method: Method::GET,
+            path,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            privileged: false,
+            limit: BODY_LIMIT,
+            read_time: READ_TIME,
+        }
     }
 }
 
@@ -68,6 +79,8 @@ pub(crate) enum Failure {
     Forbidden(imds_model::Error),
     /// The host's own rules forbid it (EACCES, EPERM).
     Locked(io::Error),
+    /// No port below 1024 may be used.
+    Unprivileged(io::Error),
     /// No connection.
     NotConnected(io::Error),
     /// No connection in time.
@@ -84,7 +97,7 @@ pub(crate) enum Failure {
     NotHttp(Box<dyn std::error::Error + Send + Sync>),
 }
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 
 /// A client of one service.
 #[derive(Debug)]
@@ -119,7 +132,7 @@ impl Exchange {
 
     /// Makes sure that a connection stands, without a request.
     pub(crate) async fn connect(&self, deadline: Deadline) -> Result<(), Failure> {
-        let sender = self.open(deadline).await?;
+        let sender = self.open(false, deadline).await?;
         self.keep(sender);
         Ok(())
     }
@@ -128,14 +141,14 @@ impl Exchange {
     pub(crate) async fn send(&self, request: &Request<'_>, deadline: Deadline) -> Result<Answer, Failure> {
         let out_of_time = || Failure::NoAnswer(Duration::ZERO);
         let _slot = time::timeout(deadline.left(), self.slots.acquire()).await.map_err(|_| out_of_time())?;
-        while let Some(kept) = self.take() {
+        while let Some(kept) = self.take().filter(|_| !request.privileged) {
             match self.send_on(kept, request, deadline).await {
                 // A kept connection may have been closed in the meantime, which says nothing of the service.
                 Err(Failure::Reset(_)) => {}
                 other => return other,
             }
         }
-        let fresh = self.open(deadline).await?;
+        let fresh = self.open(request.privileged, deadline).await?;
         self.send_on(fresh, request, deadline).await
     }
 
@@ -172,11 +185,13 @@ impl Exchange {
             bytes = answer.body.len(),
             "answered"
         );
-        self.keep(sender);
+        if !request.privileged {
+            self.keep(sender);
+        }
         Ok(answer)
     }
 
-    fn message(&self, request: &Request<'_>) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
+    fn message(&self, request: &Request<'_>) -> Result<hyper::Request<Full<Bytes>>, Failure> {
         let unwritable = |error: hyper::http::Error| Failure::NotHttp(error.into());
         let mut message = hyper::Request::builder()
             .method(&request.method)
@@ -184,25 +199,27 @@ impl Exchange {
             .header(hyper::header::HOST, self.endpoint.authority())
             .header(hyper::header::USER_AGENT, USER_AGENT)
             .header(hyper::header::ACCEPT, "*/*")
-            .body(Empty::new())
+            .body(Full::from(request.body.clone()))
             .map_err(unwritable)?;
-        message.headers_mut().extend(request.headers.iter().cloned());
+        for (name, value) in &request.headers {
+            message.headers_mut().insert(name, value.clone());
+        }
         Ok(message)
     }
 
-    async fn open(&self, deadline: Deadline) -> Result<Sender, Failure> {
+    async fn open(&self, privileged: bool, deadline: Deadline) -> Result<Sender, Failure> {
         let patience = CONNECT_TIME.min(deadline.left());
         let timed_out = |_| Failure::ConnectTimedOut(patience);
         let addresses = time::timeout(patience, self.addresses()).await.map_err(timed_out)??;
         for address in &addresses {
             self.network.permit(address.ip()).map_err(Failure::Forbidden)?;
         }
-        let stream = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?.map_err(
-            |error| match error.kind() {
-                io::ErrorKind::PermissionDenied => Failure::Locked(error),
-                _ => Failure::NotConnected(error),
-            },
-        )?;
+        let stream = if privileged {
+            time::timeout(patience, connect::from_privileged_port(&addresses)).await.map_err(timed_out)??
+        } else {
+            let connected = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?;
+            connected.map_err(connect::refused)?
+        };
         let (sender, connection) =
             http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(hyper_failure)?;
         // It ends by itself once its sender is gone; what goes wrong on it reaches the one who sent the request.
@@ -211,11 +228,19 @@ impl Exchange {
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let Some((name, port)) = self.endpoint.name() else { return Ok(self.endpoint.addresses().to_vec()) };
+        let literal = self.endpoint.addresses();
+        let Some((name, port)) = self.endpoint.name() else { return Ok(literal.to_vec()) };
         self.network.permit_lookup(name).map_err(Failure::Forbidden)?;
-        #[expect(clippy::disallowed_methods, reason = "the user gave this name")]
+        #[expect(clippy::disallowed_methods, reason = "the user gave this name, or the cloud is known by it")]
         let found = tokio::net::lookup_host((name, port)).await;
-        Ok(found.map_err(Failure::NotConnected)?.collect())
+        match found {
+            Ok(found) => Ok(found.chain(literal.iter().copied()).collect()),
+            Err(error) if literal.is_empty() => Err(Failure::NotConnected(error)),
+            Err(error) => {
+                tracing::debug!(name, %error, "the name can't be looked up; its known address is used");
+                Ok(literal.to_vec())
+            }
+        }
     }
 
     fn take(&self) -> Option<Sender> {

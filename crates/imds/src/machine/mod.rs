@@ -3,6 +3,9 @@
 //! Nothing else in this crate touches the real file system or environment, so every test is a plain function call with
 //! a [`Machine`] of its own.
 
+pub(crate) mod leases;
+pub(crate) mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
@@ -11,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// More than any file that is evidence holds; a larger one is cut there.
-const FILE_LIMIT: u64 = 64 * 1024;
+const FILE_LIMIT: u64 = 512 * 1024;
 
 /// Files of a machine, by absolute path (`/sys/class/dmi/id/sys_vendor`).
 pub trait Files: Send + Sync + fmt::Debug {
-    /// The content, at most 64 KiB of it.
+    /// The content, at most 512 KiB of it.
     ///
     /// # Errors
     /// As the file system says: not found, permission denied, …
