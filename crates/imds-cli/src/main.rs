@@ -13,7 +13,6 @@ mod messages;
 mod output;
 mod render;
 mod settings;
-mod write;
 
 use std::io;
 use std::process::ExitCode;

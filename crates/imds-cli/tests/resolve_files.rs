@@ -188,6 +188,22 @@ fn a_check_decides_before_the_file_is_replaced() {
 }
 
 #[test]
+fn a_check_that_refuses_one_of_several_leaves_all_as_they_were() {
+    let folder = Folder::new();
+    folder.write("a.tmpl", "good ${aws:Region}\n");
+    folder.write("b.tmpl", "bad ${aws:Region}\n");
+    folder.write("out/a", "old a\n");
+    folder.write("out/b", "old b\n");
+    let output = imds("resolve a.tmpl b.tmpl -o out --fake aws --check")
+        .arg("grep -q good")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!((read(&folder, "out/a"), read(&folder, "out/b")), ("old a\n".to_owned(), "old b\n".to_owned()));
+}
+
+#[test]
 fn a_difference_is_shown_and_nothing_written() {
     let folder = Folder::new();
     folder.write("a.tmpl", "one\n${cloud:Region}\nthree\n");

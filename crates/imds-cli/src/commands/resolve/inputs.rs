@@ -11,7 +11,7 @@ use imds_template::Format;
 
 use crate::args::{FileFormat, Resolve};
 use crate::exit::usage;
-use crate::write::{Target, check};
+use imds_files::{Attributes, Target, check};
 
 /// How stdin is called on the command line, and stdout as well.
 const STANDARD: &str = "-";
@@ -78,6 +78,7 @@ pub(super) fn find(arguments: &Resolve) -> Result<Vec<Input>, Error> {
             follow_symlinks: arguments.follow_symlinks,
             in_place_inode: arguments.in_place_inode,
             check: check.clone(),
+            attributes: Attributes::default(),
         });
         inputs.push(Input { file, format, target });
     }

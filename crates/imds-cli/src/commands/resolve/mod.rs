@@ -17,6 +17,7 @@ mod stream;
 use std::io;
 
 use imds::Error;
+use imds_files::{Produce, Target, Written};
 use imds_template::{Format, Grammar, Missing, StandIn};
 
 use crate::args::{Dialect, MissingPolicy, Resolve};
@@ -24,7 +25,6 @@ use crate::exit::{DONE, Ending, Failure};
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::settings::Session;
-use crate::write::{self, Produce, Written};
 
 use answers::{Answers, Needs};
 use content::Content;
@@ -150,20 +150,21 @@ pub(super) async fn run(
     for (input, _, _, stand_ins) in &results {
         report::tell(input, stand_ins, order.dialect(), messages);
     }
-    if !order.arguments.diff && results.len() > 1 {
-        // A target that can't be one should be known before the first is replaced.
-        for target in order.inputs.iter().filter_map(|input| input.target.as_ref()) {
-            write::current(target)?;
-        }
-    }
-    for (input, content, result, _) in &results {
-        if order.arguments.diff {
+    if order.arguments.diff {
+        for (input, content, result, _) in &results {
             if let Outcome::Whole(whole) = result {
                 output.text(&difference(input, content, whole)?)?;
             }
-        } else if let Some(target) = &input.target
-            && let Written::Changed { warning: Some(warning) } = write::replace(target, result)?
-        {
+        }
+        return Ok(DONE);
+    }
+    // All or none: a check that refuses the last leaves the first as it was.
+    let files: Vec<(&Target, &dyn Produce)> = results
+        .iter()
+        .filter_map(|(input, _, result, _)| Some((input.target.as_ref()?, result as &dyn Produce)))
+        .collect();
+    for ((target, _), written) in files.iter().zip(imds_files::replace_all(&files)?) {
+        if let Written::Changed { warning: Some(warning) } = written {
             messages.warning(&format!("{}: {warning}", target.path.display()), None);
         }
     }
@@ -198,8 +199,8 @@ impl Produce for Outcome<'_> {
 /// What would change: in the target, or where there is none in the source itself.
 fn difference(input: &Input, content: &Content, result: &[u8]) -> Result<String, Error> {
     match &input.target {
-        Some(target) => Ok(write::diff(write::current(target)?.as_deref(), result, &target.path)),
-        None => Ok(write::diff(Some(content.bytes()), result, &input.path())),
+        Some(target) => Ok(imds_files::diff(imds_files::current(target)?.as_deref(), result, &target.path)),
+        None => Ok(imds_files::diff(Some(content.bytes()), result, &input.path())),
     }
 }
 

@@ -4,13 +4,13 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::path::Path;
 
-use imds::Error;
+use imds_model::Error;
 
-use super::check;
 #[cfg(not(unix))]
 use super::elsewhere as system;
 #[cfg(unix)]
 use super::unix as system;
+use super::{Attributes, check};
 
 /// What can be done to a file system. Everything else about writing is in the order of these.
 pub(super) trait Steps {
@@ -28,6 +28,9 @@ pub(super) trait Steps {
 
     /// Gives the file the old one's mode and owner; says what of it can't be done.
     fn keep(&mut self, file: &Self::File, old: &Metadata) -> io::Result<Option<String>>;
+
+    /// Gives the file the mode and owner that are wanted.
+    fn give(&mut self, file: &Self::File, attributes: &Attributes) -> io::Result<()>;
 
     /// Waits until the content is where a power cut doesn't reach it.
     fn sync(&mut self, file: &Self::File) -> io::Result<()>;
@@ -66,6 +69,10 @@ impl Steps for FileSystem {
 
     fn keep(&mut self, file: &File, old: &Metadata) -> io::Result<Option<String>> {
         system::keep(file, old)
+    }
+
+    fn give(&mut self, file: &File, attributes: &Attributes) -> io::Result<()> {
+        system::give(file, attributes)
     }
 
     fn sync(&mut self, file: &File) -> io::Result<()> {

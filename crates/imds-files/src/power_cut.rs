@@ -8,11 +8,10 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use imds::Error;
-use imds::model::ErrorKind;
+use imds_model::{Error, ErrorKind};
 
 use super::steps::Steps;
-use super::swap;
+use super::{Attributes, Target, commit, stage_at};
 
 const PATH: &str = "/etc/agent.toml";
 const OLD: &[u8] = b"level = 'info'\n";
@@ -113,6 +112,10 @@ impl Steps for Disk {
         Ok(None)
     }
 
+    fn give(&mut self, _file: &usize, _attributes: &Attributes) -> io::Result<()> {
+        self.step()
+    }
+
     fn sync(&mut self, file: &usize) -> io::Result<()> {
         self.step()?;
         if !self.lies {
@@ -162,7 +165,15 @@ fn cut_after(steps: usize, old: Option<&[u8]>, lies: bool) -> (bool, Vec<Option<
     let metadata = std::fs::metadata(env!("CARGO_MANIFEST_DIR")).unwrap();
     let mut disk = Disk { lies, ..Disk::new(old, steps) };
     let command = ["check".to_owned()];
-    let done = swap(&mut disk, Path::new(PATH), old.map(|_| &metadata), NEW, Some(&command)).is_ok();
+    let target = Target {
+        path: PathBuf::from(PATH),
+        follow_symlinks: false,
+        in_place_inode: false,
+        check: Some(command.into()),
+        attributes: Attributes::default(),
+    };
+    let staged = stage_at(&mut disk, target.path.clone(), old.map(|_| &metadata), &target, NEW);
+    let done = staged.and_then(|staged| commit(&mut disk, staged, NEW)).is_ok();
     (done, disk.after_a_cut())
 }
 

@@ -4,6 +4,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use super::Attributes;
+
 /// How files are opened.
 pub(super) fn options(_private: bool) -> OpenOptions {
     File::options()
@@ -13,6 +15,17 @@ pub(super) fn options(_private: bool) -> OpenOptions {
 pub(super) fn keep(file: &File, old: &Metadata) -> io::Result<Option<String>> {
     file.set_permissions(old.permissions())?;
     Ok(None)
+}
+
+/// There are none to give.
+#[expect(clippy::unnecessary_wraps, reason = "where there are modes this can fail")]
+pub(super) fn give(_file: &File, _attributes: &Attributes) -> io::Result<()> {
+    Ok(())
+}
+
+/// There are none to have.
+pub(super) fn has(_found: &Metadata, _attributes: &Attributes) -> bool {
+    true
 }
 
 /// A directory can't be opened for that; the file system orders its own changes.

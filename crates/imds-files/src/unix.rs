@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use super::Attributes;
+
 /// The set-user-id and set-group-id bits: with another owner they would mean something else.
 const SET_ID: u32 = 0o6000;
 
@@ -34,6 +36,24 @@ pub(super) fn keep(file: &File, old: &Metadata) -> io::Result<Option<String>> {
     // After the owner, because a change of owner clears bits of the mode.
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok((!lost.is_empty()).then(|| format!("the new file can't keep {}: that takes root", lost.join(" and "))))
+}
+
+/// Only root may give files away.
+pub(super) fn give(file: &File, attributes: &Attributes) -> io::Result<()> {
+    if attributes.uid.is_some() || attributes.gid.is_some() {
+        fchown(file, attributes.uid, attributes.gid)?;
+    }
+    match attributes.mode {
+        Some(mode) => file.set_permissions(Permissions::from_mode(mode & 0o7777)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a file has what is wanted.
+pub(super) fn has(found: &Metadata, attributes: &Attributes) -> bool {
+    attributes.mode.is_none_or(|mode| found.mode() & 0o7777 == mode & 0o7777)
+        && attributes.uid.is_none_or(|uid| found.uid() == uid)
+        && attributes.gid.is_none_or(|gid| found.gid() == gid)
 }
 
 /// Some network and user-space file systems can't sync a directory and say so; they have nothing better to offer.

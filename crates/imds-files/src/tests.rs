@@ -29,7 +29,13 @@ impl Folder {
     }
 
     fn target(&self, name: &str) -> Target {
-        Target { path: self.path(name), follow_symlinks: false, in_place_inode: false, check: None }
+        Target {
+            path: self.path(name),
+            follow_symlinks: false,
+            in_place_inode: false,
+            check: None,
+            attributes: Attributes::default(),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -252,6 +258,11 @@ impl Steps for Failing {
         self.real.keep(file, old)
     }
 
+    fn give(&mut self, file: &File, attributes: &Attributes) -> io::Result<()> {
+        self.step()?;
+        self.real.give(file, attributes)
+    }
+
     fn sync(&mut self, file: &File) -> io::Result<()> {
         self.step()?;
         self.real.sync(file)
@@ -310,6 +321,35 @@ fn a_check_in_place_cleans_up_too() {
         // Where removing is what fails, the file that can't be removed stays; it is named.
         assert_eq!(folder.names().len(), if left == 3 { 2 } else { 1 }, "step {left}");
     }
+}
+
+#[test]
+fn several_files_are_replaced_together_or_not_at_all() {
+    let folder = Folder::with_old();
+    fs::write(folder.path("second.toml"), OLD).unwrap();
+    let first = Target { check: shell("exit 0"), ..folder.target("file.toml") };
+    let refused = Target { check: shell("exit 1"), ..folder.target("second.toml") };
+    let files: [(&Target, &dyn Produce); 2] = [(&first, &NEW.to_vec()), (&refused, &NEW.to_vec())];
+    replace_all(&files).unwrap_err();
+    assert_eq!(fs::read(&first.path).unwrap(), OLD);
+    assert_eq!(fs::read(&refused.path).unwrap(), OLD);
+    assert_eq!(folder.names(), ["file.toml", "second.toml"]);
+
+    let accepted = Target { check: None, ..refused.clone() };
+    let files: [(&Target, &dyn Produce); 2] = [(&first, &NEW.to_vec()), (&accepted, &NEW.to_vec())];
+    assert_eq!(replace_all(&files).unwrap(), [CHANGED, CHANGED]);
+    assert_eq!(fs::read(&first.path).unwrap(), NEW);
+    assert_eq!(fs::read(&accepted.path).unwrap(), NEW);
+}
+
+#[test]
+fn a_mode_that_is_wanted_is_given_and_counts_as_a_change() {
+    let folder = Folder::with_old();
+    let attributes = Attributes { mode: Some(0o640), ..Attributes::default() };
+    let target = Target { attributes, ..folder.target("file.toml") };
+    assert_eq!(replace(&target, OLD).unwrap(), CHANGED);
+    assert_eq!(fs::metadata(&target.path).unwrap().mode() & 0o7777, 0o640);
+    assert_eq!(replace(&target, OLD).unwrap(), Written::Unchanged);
 }
 
 #[test]

@@ -4,16 +4,15 @@ use std::io;
 use std::path::{self, Path};
 use std::process::{Command, Stdio};
 
-use imds::Error;
-use imds::model::ErrorKind;
+use imds_model::{Error, ErrorKind};
 
-use crate::exit::usage;
+use super::usage;
 
 /// The words of a command line. Quotes and backslashes are those of a shell; nothing else of a shell is.
 ///
 /// # Errors
 /// `ErrorKind::Usage` for a quote that doesn't end, and for no words.
-pub(crate) fn words(command: &str) -> Result<Vec<String>, Error> {
+pub fn words(command: &str) -> Result<Vec<String>, Error> {
     let wrong = |why: &str| {
         usage(why)
             .with_path("--check")
