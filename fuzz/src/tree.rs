@@ -230,9 +230,10 @@ fn same_around(source: &str, result: &str, before: &[Node], after: &[Node]) {
     }
 }
 
-/// The comment in the header of a block scalar, maybe empty.
+/// The comment in the header of a block scalar, maybe empty. A carriage return alone ends the header, too, which
+/// `str::lines` doesn't know: with it, a `#` in the scalar's text was taken for a comment that then had to stand elsewhere.
 fn header_comment(scalar: &str) -> Option<&str> {
-    let header = scalar.starts_with(['|', '>']).then(|| scalar.lines().next())??;
+    let header = scalar.starts_with(['|', '>']).then(|| scalar.split(['\n', '\r']).next())??;
     Some(header.find('#').map_or("", |at| header[at..].trim_end()))
 }
 

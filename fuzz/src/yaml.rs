@@ -93,6 +93,7 @@ fn libyaml_events(source: &str) -> Option<Vec<Event>> {
                 let plain = data.style == libyaml::YAML_PLAIN_SCALAR_STYLE;
                 let (anchor, tag) = unsafe { (string(data.anchor), string(data.tag)) };
                 let anchor = anchor_number(anchor, &mut anchors);
+                let span = past_properties(source, span.clone())..span.end;
                 Event::Leaf(Node { tag, anchor, what: What::Text(Text { text, plain, span }) })
             }
             libyaml::YAML_SEQUENCE_START_EVENT => {
@@ -116,6 +117,20 @@ fn libyaml_events(source: &str) -> Option<Vec<Event>> {
         });
     }
     Some(events)
+}
+
+/// Where the scalar itself starts. libyaml counts its anchor and tag to it, and what stands between; with these, the header
+/// of a block scalar wasn't where the span starts, and its comment was missed. What isn't in the span has to stay, too.
+fn past_properties(source: &str, span: Range<usize>) -> usize {
+    const WHITE: [char; 4] = [' ', '\t', '\n', '\r'];
+    let mut rest = &source[span.clone()];
+    while rest.starts_with(['&', '!']) {
+        rest = rest.trim_start_matches(|char| !WHITE.contains(&char)).trim_start_matches(WHITE);
+        while rest.starts_with('#') {
+            rest = rest.trim_start_matches(|char| !matches!(char, '\n' | '\r')).trim_start_matches(WHITE);
+        }
+    }
+    span.end - rest.len()
 }
 
 /// libyaml's parser over a source, with the event that it gave last.

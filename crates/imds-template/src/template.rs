@@ -199,9 +199,9 @@ impl<'s> Template<'s> {
         edits.extend((rules.removals)(self.source, &dropped));
         let text = edit(self.source, edits);
         // Taking entries out is the one thing that could break a file in a place that nobody looked at.
-        if (rules.scalars)(&text).is_err() {
+        if !(rules.rest_stays)(self.source, &dropped, &text) {
             let place = Locator::new(self.source).locate(first.span.start);
-            let message = "what would be left without the entries that have no value doesn't parse";
+            let message = "without the entries that have no value, the others wouldn't say what they say";
             let remedy = Some("take them out by hand, or give them defaults".to_owned());
             return Err(Problem::new(ProblemKind::Unresolved, place, message).with_remedy(remedy).into());
         }
@@ -281,11 +281,12 @@ struct Rules {
     scalars: fn(&str) -> Result<Vec<Scalar>, ParseError>,
     render: Render,
     removals: fn(&str, &[&Scalar]) -> Vec<Edit>,
+    rest_stays: fn(&str, &[&Scalar], &str) -> bool,
 }
 
 impl Rules {
     const fn for_format<F: format::Format>() -> Self {
-        Self { scalars: F::scalars, render: F::render, removals: F::removals }
+        Self { scalars: F::scalars, render: F::render, removals: F::removals, rest_stays: F::rest_stays }
     }
 
     const fn of(format: Format) -> Option<Self> {

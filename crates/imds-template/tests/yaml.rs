@@ -168,9 +168,91 @@ fn an_entry_behind_a_block_scalar_goes_whole_and_leaves_nothing_to_it() {
         ("a: |\n x\nb: ${tag:none}\n\n  ", "a: |\n x\n"),
         ("a: |+\n x\nb: ${tag:none}\n\nc: 1\n", "a: |+\n x\nc: 1\n"),
         ("a: 1\nb: ${tag:none}\n\nc: 1\n", "a: 1\n\nc: 1\n"),
+        // Entries that go one behind the other, in one collection or in several.
+        ("a: |+\n x\nb: ${tag:none}\nc: ${tag:none}\n\nd: 1\n", "a: |+\n x\nd: 1\n"),
+        ("a: 1\nb: |+\n ${tag:none}\nc: ${tag:none}\n\nd: 1\n", "a: 1\n\nd: 1\n"),
+        ("- a: |+\n   x\n  b: ${tag:none}\n- ${tag:none}\n\n- 1\n", "- a: |+\n   x\n- 1\n"),
+        // A comment that is indented as the scalar's text is would be a line of it; one that is indented less ends it.
+        ("a: |\n  x\nb: ${tag:none}\n  # b\nc: 1\n", "a: |\n  x\nc: 1\n"),
+        ("a: |\n  x\nb: ${tag:none}\n # b\n  # c\n\nc: 1\n", "a: |\n  x\n # b\n  # c\n\nc: 1\n"),
+        ("a: |\n  x\n# a\nb: ${tag:none}\n  # b\nc: 1\n", "a: |\n  x\n# a\n  # b\nc: 1\n"),
+        ("a: |\nb: ${tag:none}\n # b\nc: 1\n", "a: |\nc: 1\n"),
+        ("k:\n  a: |\n    x\n  b: ${tag:none}\n  # b\nc: 1\n", "k:\n  a: |\n    x\n  # b\nc: 1\n"),
+        ("a: |\n  x\nb: ${tag:none}\n\t# b\nc: 1\n", "a: |\n  x\nc: 1\n"),
     ] {
         let template = Template::parse(source, Format::Yaml).unwrap();
         let metadata = imds_model::Metadata::new(imds_model::CloudName::AWS);
         assert_eq!(template.resolve(&metadata, Missing::Drop).unwrap(), expected, "{source:?}");
     }
+}
+
+/// Found by fuzzing: behind a nested sequence a key's colon was taken for what the entry before it left.
+#[test]
+fn a_key_that_starts_with_a_colon_goes_whole() {
+    for (source, expected) in [
+        ("m:\n- a\n:-: ${tag:none}\n", "m:\n- a\n"),
+        ("-\n  m:\n  - a\n  :?n: ${tag:none}\n", "-\n  m:\n  - a\n"),
+        ("-\n  m:\n    k: a\n  :?n: ${tag:none}\n", "-\n  m:\n    k: a\n"),
+        ("? a\n:-: ${tag:none}\nb: 1\n", "? a\nb: 1\n"),
+        ("? a\n:\n:-: ${tag:none}\nb: 1\n", "? a\n:\nb: 1\n"),
+        ("? - a\n:\nb: ${tag:none}\n", "? - a\n:\n"),
+        (":\nb: ${tag:none}\n", ":\n"),
+        ("a: 1\n: ${tag:none}\n", "a: 1\n"),
+        ("a: |\n: ${tag:none}\n", "a: |\n"),
+        ("{a: , :b: '${tag:none}', \"c\":}\n", "{a: , \"c\":}\n"),
+    ] {
+        assert_eq!(with_tag(source, "", Missing::Drop).unwrap(), expected, "{source:?}");
+    }
+}
+
+/// Found by fuzzing, which took all that is behind a carriage return for the comment of the block's header.
+#[test]
+fn a_carriage_return_ends_the_header_of_a_block_scalar() {
+    for (source, value, expected) in [
+        ("\u{feff}|\r t #.7g:-${tag:x}", "v", "\u{feff}|\r t #.7g:-v"),
+        ("\u{feff}|\r t #.7g:-${tag:x}", "v\nw\n", "\u{feff}|\r t #.7g:-v\r w\r"),
+        ("\u{feff}|\r t #.7g:-${tag:x}", "v\n\n", "\u{feff} \"t #.7g:-v\\n\\n\""),
+        ("\u{feff}|\r t #.7g:-${tag:x}\r", "v\nw", "\u{feff}|\r t #.7g:-v\r w\r"),
+        ("\u{feff}a: | # c\r t #.7g:-${tag:x}\rb: 1\r", "v\n", "\u{feff}a: \"t #.7g:-v\\n\\n\" # c\rb: 1\r"),
+    ] {
+        let result = with_tag(source, value, Missing::Error).unwrap();
+        assert_eq!(result, expected, "{source:?}");
+        // libyaml takes the byte order mark of a string for a column.
+        let [before, after] = [source, &result].map(|text| read(text.trim_start_matches('\u{feff}')));
+        let text = |value: &Value| value.get("a").unwrap_or(value).as_str().unwrap().to_owned();
+        assert_eq!(text(&after), text(&before).replace("${tag:x}", value), "{source:?}");
+    }
+}
+
+/// Found by fuzzing, which missed the header behind an anchor.
+#[test]
+fn anchors_tags_and_the_comment_of_the_header_stay_where_a_block_becomes_quoted() {
+    for (source, expected) in [
+        ("a: &b |  # ${tag:x}\n  ${tag:x}\n", "a: &b \"v\\n\\n\"  # ${tag:x}\n"),
+        ("a: !t &b # c\n  |- # d\n   ${tag:x}\nc: *b\n", "a: !t &b # c\n  \"v\\n\" # d\nc: *b\n"),
+    ] {
+        assert_eq!(with_tag(source, "v\n", Missing::Error).unwrap(), expected, "{source:?}");
+    }
+}
+
+#[test]
+fn an_entry_that_keeps_others_apart_is_an_error_at_its_place() {
+    for (source, place) in [
+        ("? a\nk: ${tag:none}\n: v\n", "2:4"),
+        ("b: 1\nm: [1, {? a\n}]\nk:\n  ? a\n  # k\n  k: '${tag:none}'\n  : v\n", "7:6"),
+    ] {
+        let template = Template::parse(source, Format::Yaml).unwrap();
+        let errors = template.resolve(&machine::aws(&[]), Missing::Drop).unwrap_err();
+        let problem = errors.problems().next().unwrap();
+        assert_eq!(problem.position().unwrap().to_string(), place, "{source}");
+        assert_eq!(errors.kind(), ProblemKind::Unresolved);
+        assert!(template.resolve(&machine::aws(&[("none", "v")]), Missing::Drop).is_ok(), "{source}");
+    }
+    // Nothing changes but the entries.
+    let source =
+        "[a: &x 1, b: '${tag:none}', *x, {c: &y 2, d: '${tag:none}', e: *y}, ['${tag:none}']] # ${tag:x}\n";
+    assert_eq!(
+        with_tag(source, "", Missing::Drop).unwrap(),
+        "[a: &x 1, *x, {c: &y 2, e: *y}, []] # ${tag:x}\n"
+    );
 }

@@ -127,6 +127,13 @@ pub(crate) trait Format {
         let entries = dropped.iter().filter_map(|scalar| scalar.entry.clone());
         entries.map(|range| Edit { range, text: String::new() }).collect()
     }
+
+    /// Does the result, which lost the entries of these scalars, still parse? Formats in which what is left can say
+    /// something else without them judge that, too.
+    fn rest_stays(source: &str, dropped: &[&Scalar], result: &str) -> bool {
+        let _ = (source, dropped);
+        Self::scalars(result).is_ok()
+    }
 }
 
 /// The scalar's text with the fragments in place.

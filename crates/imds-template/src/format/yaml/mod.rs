@@ -9,6 +9,7 @@
 //! | [`quote`] | writing a double-quoted scalar |
 //! | [`gap`] | what stands between two nodes: white space, comments, commas |
 //! | [`removal`] | taking out whole entries |
+//! | [`rest`] | whether the others say what they said |
 //!
 //! Touched are values that are strings: untagged, or tagged `!!str` or with a tag of the application's own. Keys, anchors,
 //! tags, aliases, comments and directives stay as they are. A plain, single- or double-quoted scalar that holds a
@@ -18,7 +19,7 @@
 //! double-quoted scalar, which can hold anything.
 //!
 //! A block mapping or sequence that loses its last entry becomes `{}` or `[]`, because an empty one would read as null.
-//! An entry whose anchor some alias needs can't be dropped.
+//! An entry whose anchor some alias needs can't be dropped, nor one without which the others would say something else.
 
 use super::{Edit, Format, Fragment, Origins, ParseError, Scalar, WriteError, apply};
 
@@ -28,6 +29,7 @@ mod decode;
 pub(in crate::format) mod gap;
 mod quote;
 pub(in crate::format) mod removal;
+mod rest;
 mod walk;
 
 #[cfg(test)]
@@ -64,6 +66,8 @@ enum Form {
 /// Where a value stands in the collection around it.
 #[derive(Clone, Debug)]
 struct Place {
+    /// Which scalar of the file the value is, from 1.
+    scalar: usize,
     /// Tells the collections of a file apart.
     collection: usize,
     /// Is it a mapping?
@@ -78,6 +82,19 @@ struct Place {
     count: usize,
     /// Where the entry before it ends at the latest, or the collection starts.
     before: usize,
+    /// The last block scalar that stands before it.
+    block: Option<BlockEnd>,
+}
+
+/// Where a block scalar ends that something may come to stand behind.
+#[derive(Clone, Copy, Debug)]
+struct BlockEnd {
+    /// Where its text starts.
+    start: usize,
+    /// Behind its last line, and the white space after that.
+    at: usize,
+    /// How many spaces stand before each line; 0 where none has any text.
+    indentation: usize,
 }
 
 impl Format for Yaml {
@@ -109,6 +126,10 @@ impl Format for Yaml {
 
     fn removals(source: &str, dropped: &[&Scalar]) -> Vec<Edit> {
         removal::removals(source, dropped)
+    }
+
+    fn rest_stays(source: &str, dropped: &[&Scalar], result: &str) -> bool {
+        rest::stays(source, dropped, result)
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::decode::{Quotes, decode};
-use super::{Form, Origins, ParseError, Place, Scalar, Style, block, cut, gap};
+use super::{BlockEnd, Form, Origins, ParseError, Place, Scalar, Style, block, cut, gap};
 
 /// The scalars that hold a `${`.
 pub(super) fn scalars(source: &str) -> Result<Vec<Scalar>, ParseError> {
@@ -48,6 +48,8 @@ struct Frame {
     at_value: bool,
     /// Where the entry that is being read can start at the earliest.
     before: usize,
+    /// The last block scalar before that entry.
+    block: Option<BlockEnd>,
     /// The first anchor that can be in this entry.
     first_anchor: usize,
     /// Its scalars, by their index.
@@ -73,6 +75,10 @@ struct Walk<'s> {
     stack: Vec<Frame>,
     /// Where the last thing that was read ends.
     end: usize,
+    /// The last block scalar.
+    block: Option<BlockEnd>,
+    /// How many scalars there were, with those that hold no `${`.
+    count: usize,
     /// The last anchor.
     anchor: usize,
     collections: usize,
@@ -87,6 +93,8 @@ impl<'s> Walk<'s> {
             aliases: HashSet::new(),
             stack: Vec::new(),
             end: 0,
+            block: None,
+            count: 0,
             anchor: 0,
             collections: 0,
         }
@@ -94,13 +102,20 @@ impl<'s> Walk<'s> {
 
     fn event(&mut self, event: &Event<'_>, span: &Span) -> Result<(), ParseError> {
         let range = span.byte_range().unwrap_or_default();
-        let end = range.end;
+        let mut end = range.end;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.count += 1;
                 let role = self.begin(*anchor);
                 self.scalar(text, *style, tag.as_deref(), span, role)?;
-                self.end =
-                    self.end.max(span.tag_span().and_then(|tag| tag.byte_range()).map_or(0, |tag| tag.end));
+                end = end.max(span.tag_span().and_then(|tag| tag.byte_range()).map_or(0, |tag| tag.end));
+                if role == Role::Value && *style == ScalarStyle::Plain && range.is_empty() {
+                    end = self.past_colon(end);
+                }
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    let indentation = span.indent.unwrap_or_default();
+                    self.block = Some(BlockEnd { start: range.start, at: self.end.max(end), indentation });
+                }
             }
             Event::SequenceStart(_, anchor, _) => self.open(false, *anchor, range),
             Event::MappingStart(_, anchor, _) => self.open(true, *anchor, range),
@@ -117,6 +132,16 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
+    /// Where what stands for a value that isn't written ends: past its key's colon, if one is there. In a block mapping a
+    /// colon without white space behind it is the first letter of the next key.
+    fn past_colon(&self, at: usize) -> usize {
+        let flow = self.stack.last().is_some_and(|frame| frame.flow);
+        match self.source.as_bytes().get(at..).unwrap_or_default() {
+            [b':', rest @ ..] if flow || rest.first().is_none_or(u8::is_ascii_whitespace) => at + 1,
+            _ => at,
+        }
+    }
+
     /// A node begins.
     fn begin(&mut self, anchor: usize) -> Role {
         let first_anchor = self.anchor + 1;
@@ -129,6 +154,7 @@ impl<'s> Walk<'s> {
         if frame.entries > 0 {
             frame.before = self.end;
         }
+        frame.block = self.block;
         frame.entries += 1;
         frame.first_anchor = first_anchor;
         frame.at_value = frame.mapping;
@@ -164,6 +190,7 @@ impl<'s> Walk<'s> {
             entries: 0,
             at_value: false,
             before: if brackets { span.end } else { start },
+            block: None,
             first_anchor: self.anchor + 1,
             scalars: Vec::new(),
         };
@@ -250,19 +277,11 @@ impl<'s> Walk<'s> {
         };
         let mut start = gap::skip(self.source, frame.before);
         let index = frame.entries.saturating_sub(1);
-        if index > 0 {
-            // What is left of the entry before it: the colon, where that had no value, and the comma.
-            for mark in [b':', b','] {
-                let found = self.source.as_bytes().get(start) == Some(&mark);
-                // A block scalar ends with its line, so that what stands behind it is the next key's own.
-                let same_line =
-                    start.checked_sub(1).is_some_and(|last| gap::break_length(self.source, last) == 0);
-                if found && (frame.flow || (mark == b':' && start == frame.before && same_line)) {
-                    start = gap::skip(self.source, start + 1);
-                }
-            }
+        if index > 0 && frame.flow && self.source.as_bytes().get(start) == Some(&b',') {
+            start = gap::skip(self.source, start + 1);
         }
         let place = Place {
+            scalar: self.count,
             collection: frame.id,
             mapping: frame.mapping,
             flow: frame.flow,
@@ -270,6 +289,7 @@ impl<'s> Walk<'s> {
             index,
             count: 0,
             before: frame.before,
+            block: frame.block,
         };
         let end = if gap::break_length(self.source, end.wrapping_sub(1)) > 0 { end - 1 } else { end };
         (Some(start..end.max(start)), Some(place), frame.first_anchor..self.anchor + 1)
