@@ -146,6 +146,22 @@ pub(crate) fn replace_everywhere(node: &mut Value, from: &str, to: &str) {
     }
 }
 
+/// Replaces strings and keys that are `from`, and `"from"` in quotes within longer strings.
+pub(crate) fn replace_whole(node: &mut Value, from: &str, to: &str) {
+    match node {
+        Value::String(text) if text == from => to.clone_into(text),
+        Value::String(text) => *text = text.replace(&format!("\"{from}\""), &format!("\"{to}\"")),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_whole(item, from, to)),
+        Value::Object(map) => {
+            for (key, mut value) in std::mem::take(map) {
+                replace_whole(&mut value, from, to);
+                map.insert(if key == from { to.to_owned() } else { key }, value);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The string at a path of keys, empty where there is none.
 pub(crate) fn text<'a>(root: &'a Value, keys: &[&str]) -> &'a str {
     keys.iter().try_fold(root, |node, key| node.get(key)).and_then(Value::as_str).unwrap_or("")

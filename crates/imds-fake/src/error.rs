@@ -11,16 +11,16 @@ pub struct Error {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Problem {
-    Unknown { what: &'static str, name: String, known: Vec<String> },
+    Unknown { what: String, name: String, known: Vec<String> },
     Scenario { name: String, reason: String },
     Path { path: String, reason: String },
     Fault { spec: String, reason: String },
 }
 
 impl Error {
-    pub(crate) fn unknown<'a>(what: &'static str, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
         let known = known.map(str::to_owned).collect();
-        Self { problem: Problem::Unknown { what, name: name.to_owned(), known } }
+        Self { problem: Problem::Unknown { what: what.to_owned(), name: name.to_owned(), known } }
     }
 
     pub(crate) fn scenario(name: &str, reason: impl Into<String>) -> Self {

@@ -16,6 +16,8 @@ pub(crate) struct Asked {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// The client's end of the connection; some services trust ports below 1024 only.
+    pub(crate) peer_port: u16,
     /// ETag that a long poll compares with, once the service has named it.
     pub(crate) known_etag: Option<String>,
     /// A long poll whose time is up: answer with what there is.
@@ -69,8 +71,23 @@ impl Answer {
         Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
     }
 
+    /// Plain text, as most services send values, listings and words of refusal.
+    pub(crate) fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// JSON, without blanks.
+    pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self::new(status, "application/json", body.to_string())
+    }
+
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
+}
+
+/// The standard phrase for a status, `Not Found` for 404.
+pub(crate) fn phrase(status: u16) -> &'static str {
+    hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error")
 }

@@ -1,9 +1,11 @@
 //! A running fake service.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
+use crate::clouds::{self, Service};
 use crate::fault::Fault;
 use crate::server::{Host, Running, lock};
 use crate::{Cloud, Error, Recorded, Scenario};
@@ -15,6 +17,7 @@ use crate::{Cloud, Error, Recorded, Scenario};
 pub struct Fake {
     running: Running,
     cloud: Cloud,
+    environment: BTreeMap<String, String>,
 }
 
 impl Fake {
@@ -32,12 +35,13 @@ impl Fake {
     /// # Errors
     /// When the address can't be bound.
     pub async fn bind(scenario: Scenario, addr: SocketAddr) -> io::Result<Fake> {
+        let environment = scenario.environment().clone();
         let (cloud, faults, service) = scenario.into_parts();
-        let running = Running::bind(Host::Service(Box::new(Mutex::new(service))), addr).await?;
+        let running = Running::bind(Host::Service(Mutex::new(service)), addr).await?;
         for fault in faults {
             lock(&running.site.faults).push(fault);
         }
-        Ok(Fake { running, cloud })
+        Ok(Fake { running, cloud, environment })
     }
 
     /// Where it listens.
@@ -99,38 +103,44 @@ impl Fake {
     /// # Errors
     /// When there is nothing at that path.
     pub fn remove(&self, path: &str) -> Result<(), Error> {
-        self.change(|service| service.remove(path))
+        self.change(|service| clouds::remove(service, path))
     }
 
-    /// Makes every session token issued so far invalid: AWS answers 401 to them. Other clouds have none.
+    /// Makes every session token issued so far invalid: AWS answers 401 to them. Clouds without session tokens have none.
     pub fn revoke_tokens(&self) {
         if let Host::Service(service) = &self.running.site.host {
             lock(service).revoke_tokens();
         }
     }
 
-    /// Environment variables that point clients of this cloud here: `IMDS_URL` always, and what the vendor's own clients
-    /// read (`AWS_EC2_METADATA_SERVICE_ENDPOINT`; `GCE_METADATA_HOST` and `GCE_METADATA_IP`, both with the port).
+    /// Environment variables that point clients of this cloud here: what the vendor's own clients read
+    /// (`AWS_EC2_METADATA_SERVICE_ENDPOINT`; `GCE_METADATA_HOST` and `GCE_METADATA_IP`, both with the port), and `IMDS_URL`.
+    /// Where the vendor's clients read none, `IMDS_FORCE_CLOUD` says which cloud is served at that URL. Behind them stands
+    /// the [environment](Fake::environment) of the machine.
     #[must_use]
     pub fn exports(&self) -> Vec<(String, String)> {
         let host = self.addr().to_string();
         let own: &[(&str, String)] = match self.cloud {
             Cloud::Aws => &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.url())],
             Cloud::Gcp => &[("GCE_METADATA_HOST", host.clone()), ("GCE_METADATA_IP", host)],
-            Cloud::Azure | Cloud::DigitalOcean => &[],
+            _ => &[],
         };
-        let mut exports: Vec<_> =
-            own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        exports.push(("IMDS_URL".to_owned(), self.url()));
-        exports
+        let url = [("IMDS_URL", self.url())];
+        let cloud = own.is_empty().then(|| ("IMDS_FORCE_CLOUD", self.cloud.name().to_owned()));
+        let all = own.iter().cloned().chain(url).chain(cloud);
+        all.map(|(name, value)| (name.to_owned(), value)).chain(self.environment()).collect()
     }
 
-    fn change(
-        &self,
-        change: impl FnOnce(&mut crate::clouds::Service) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// What the platform would tell programs on this machine (see [`Scenario::environment`]), pointing here.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let url = self.url();
+        self.environment.iter().map(|(name, value)| (name.clone(), value.replace("{url}", &url))).collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut dyn Service) -> Result<(), Error>) -> Result<(), Error> {
         if let Host::Service(service) = &self.running.site.host {
-            change(&mut lock(service))?;
+            change(lock(service).as_mut())?;
         }
         self.running.site.generation.send_modify(|generation| *generation += 1);
         Ok(())

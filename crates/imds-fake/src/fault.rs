@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::exchange::Asked;
+use crate::token;
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Fault {
         self.left != Some(0)
             && self.path.as_ref().is_none_or(|path| asked.path.starts_with(path.as_str()))
             && self.method.as_ref().is_none_or(|method| *method == asked.method)
-            && (!token_only || (asked.method == "PUT" && asked.path.ends_with("/api/token")))
+            && (!token_only || token::is_request(&asked.method, &asked.path))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Fake instance metadata services of AWS, Azure, Google Cloud and DigitalOcean, over real HTTP/1.1.
+//! Fake instance metadata services of the clouds ([`Cloud`]), over real HTTP/1.1.
 //!
 //! A [`Scenario`] is a ready-made machine: the documents its service hands out, the quirks of that service, and the
 //! firmware the machine would show. A [`Fake`] serves one scenario on a socket, records every request, and misbehaves
@@ -30,8 +30,9 @@
 //! [`SECRET_MARKER`], so a test that searches a program's output for it proves whether a secret leaked.
 //!
 //! Where things are: `scenario` loads the files of the `scenarios` folder, which hold captured documents and no logic;
-//! `clouds` answers one request from them, as pure functions; `server` owns sockets, connections and long polls;
-//! `fault` and `stranger` bend the answers.
+//! `clouds` answers one request from them, as pure functions, each cloud in a file of its own, with `tree`, `json_tree`,
+//! `json_files` and `token` for what clouds have in common; `server` owns sockets, connections and long polls; `fault` and `stranger`
+//! bend the answers.
 
 mod cloud;
 mod clouds;
@@ -40,13 +41,17 @@ mod error;
 mod exchange;
 mod fake;
 mod fault;
+mod json_files;
+mod json_tree;
 mod payload;
 mod record;
 mod request_path;
 mod scenario;
+mod scenarios;
 mod server;
 mod socket;
 mod stranger;
+mod token;
 mod tree;
 
 pub use cloud::Cloud;

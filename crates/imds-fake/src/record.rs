@@ -1,6 +1,7 @@
 //! What was asked of a fake.
 
 use crate::exchange::Asked;
+use crate::token;
 
 /// One request that reached a fake, in order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +59,10 @@ impl Recorded {
         &self.body
     }
 
-    /// Whether an EC2 session token came along (any: valid, expired or invented).
+    /// Whether a session token of any cloud came along (valid, expired or invented).
     #[must_use]
     pub fn sent_token(&self) -> bool {
-        self.header("x-aws-ec2-metadata-token").is_some()
+        self.headers.iter().any(|(name, value)| token::is_carrier(name, value))
     }
 
     /// Number of the connection it came on, counted from 1: equal numbers mean the connection was used again.

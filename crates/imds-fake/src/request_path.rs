@@ -47,6 +47,22 @@ pub(crate) fn segments(path: &str) -> Option<(Vec<String>, bool)> {
     Some((segments, slash))
 }
 
+/// The decoded segments of a path as services see it that make paths normal first: empty and `.` segments count for
+/// nothing, `..` takes one back.
+pub(crate) fn normalised(path: &str) -> Vec<String> {
+    let mut segments: Vec<String> = Vec::new();
+    for segment in decode(path).split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name.to_owned()),
+        }
+    }
+    segments
+}
+
 /// Decoded name and value pairs of a query, `+` meaning a space.
 pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
     query
@@ -81,6 +97,13 @@ mod tests {
         assert_eq!(segments("/a/b%20c/"), Some((vec!["a".into(), "b c".into()], true)));
         for odd in ["", "*", "//", "/a//b", "/a/../b", "/a/%2e%2e/b", "/a%2Fb", "/."] {
             assert_eq!(segments(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn normal_paths_stay_below_the_root() {
+        for (path, names) in [("/a//b/./c/", "a b c"), ("/a/../../b%2Fc", "b c"), ("//", ""), ("*", "*")] {
+            assert_eq!(normalised(path).join(" "), names, "{path}");
         }
     }
 

@@ -2,39 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::clouds::{AwsQuirks, AzureQuirks, Service};
+use crate::clouds::{self, Service};
+use crate::scenarios::BUILT_IN;
 use crate::{Cloud, Error, Fault};
-
-/// Cloud, name and text of every built-in scenario; `plain` is each cloud's default.
-const BUILT_IN: &[(Cloud, &str, &str)] = &[
-    (Cloud::Aws, "plain", include_str!("../scenarios/aws/plain.toml")),
-    (Cloud::Aws, "spot-asg", include_str!("../scenarios/aws/spot-asg.toml")),
-    (Cloud::Aws, "spot-notice", include_str!("../scenarios/aws/spot-notice.toml")),
-    (Cloud::Aws, "govcloud", include_str!("../scenarios/aws/govcloud.toml")),
-    (Cloud::Aws, "local-zone", include_str!("../scenarios/aws/local-zone.toml")),
-    (Cloud::Aws, "imdsv2-required", include_str!("../scenarios/aws/imdsv2-required.toml")),
-    (Cloud::Aws, "tags-off", include_str!("../scenarios/aws/tags-off.toml")),
-    (Cloud::Aws, "disabled", include_str!("../scenarios/aws/disabled.toml")),
-    (Cloud::Aws, "hop-limit", include_str!("../scenarios/aws/hop-limit.toml")),
-    (Cloud::Aws, "hop-limit-v2-required", include_str!("../scenarios/aws/hop-limit-v2-required.toml")),
-    (Cloud::Aws, "xen", include_str!("../scenarios/aws/xen.toml")),
-    (Cloud::Aws, "v1-only", include_str!("../scenarios/aws/v1-only.toml")),
-    (Cloud::Azure, "plain", include_str!("../scenarios/azure/plain.toml")),
-    (Cloud::Azure, "vmss-uniform-spot", include_str!("../scenarios/azure/vmss-uniform-spot.toml")),
-    (Cloud::Azure, "vmss-flex-zone", include_str!("../scenarios/azure/vmss-flex-zone.toml")),
-    (Cloud::Azure, "usgov", include_str!("../scenarios/azure/usgov.toml")),
-    (Cloud::Azure, "stack", include_str!("../scenarios/azure/stack.toml")),
-    (Cloud::Azure, "stack-2018", include_str!("../scenarios/azure/stack-2018.toml")),
-    (Cloud::Azure, "gone-first", include_str!("../scenarios/azure/gone-first.toml")),
-    (Cloud::Azure, "throttled-first", include_str!("../scenarios/azure/throttled-first.toml")),
-    (Cloud::Azure, "aks", include_str!("../scenarios/azure/aks.toml")),
-    (Cloud::Gcp, "plain", include_str!("../scenarios/gcp/plain.toml")),
-    (Cloud::Gcp, "spot-regional-group", include_str!("../scenarios/gcp/spot-regional-group.toml")),
-    (Cloud::Gcp, "gke", include_str!("../scenarios/gcp/gke.toml")),
-    (Cloud::Gcp, "no-external-ip", include_str!("../scenarios/gcp/no-external-ip.toml")),
-    (Cloud::DigitalOcean, "plain", include_str!("../scenarios/digitalocean/plain.toml")),
-    (Cloud::DigitalOcean, "private-only", include_str!("../scenarios/digitalocean/private-only.toml")),
-];
 
 /// A ready-made machine: what its metadata service hands out, how that service behaves, and what its firmware says.
 ///
@@ -55,31 +25,45 @@ const BUILT_IN: &[(Cloud, &str, &str)] = &[
 /// [firmware]                         # files of /sys/class/dmi/id; an empty text removes one of the base
 /// chassis_asset_tag = "Amazon EC2"
 ///
+/// [environment]                      # what the platform tells its programs; an empty text removes one of the base
+/// EXAMPLE_METADATA_URI = "{url}/latest"
+///
 /// [aws]
 /// http_tokens = "required"
 /// "#).unwrap();
 /// assert_eq!(scenario.cloud(), imds_fake::Cloud::Aws);
 /// ```
 ///
-/// `[documents]` holds captured bodies as text: for AWS one per path below `/latest/` (`"meta-data/instance-id"`), for
-/// Azure JSON under `instance`, `loadbalancer`, `scheduledevents`, `identity/info`, `identity/oauth2/token` and
-/// `attested/document`, for GCP the recursive JSON under `computeMetadata/v1` and the token replies under
-/// `instance/service-accounts/default/token` and `…/identity`, for `DigitalOcean` JSON under `metadata/v1.json`.
-/// `[aws]` knows `http_endpoint` (`enabled`, `disabled`), `http_tokens` (`optional`, `required`), `token_service`
-/// (`answers`, `dropped`, `absent`) and `key_names`; `[azure]` knows `versions`.
+/// `[documents]` holds captured bodies as text. Clouds that serve a tree of text values have one per value, named by its
+/// path without the version: for AWS below `/latest/` (`"meta-data/instance-id"`), likewise for Tencent, Exoscale and
+/// CloudStack; for Hetzner `userdata` and `"metadata/hostname"`. The others have a few whole documents: for Azure JSON
+/// under `instance`, `loadbalancer`, `scheduledevents`, `identity/info`, `identity/oauth2/token` and `attested/document`, for
+/// GCP the recursive JSON under `computeMetadata/v1` and the token replies under `instance/service-accounts/default/token`
+/// and `…/identity`, for `DigitalOcean` and `UpCloud` JSON under `metadata/v1.json`, for Vultr under `v1.json`, for Oracle
+/// under `opc/v2/instance` and so on, for Akamai under `v1/instance`, for Scaleway under `conf`, for Alibaba under
+/// `meta-data/all`, for IBM under `metadata/v1/instance` and so on. OpenStack, `OVHcloud` and Huawei have both kinds,
+/// `openstack/meta_data.json` and the like beside `meta-data/…`, and so has Yandex: what GCP has, and `meta-data/…`. What
+/// containers of ECS see stands on AWS under `v4/ID`, `v4/ID/task` and so on. A name that is wrong is answered with those that are known.
+///
+/// The table of the cloud's name holds its settings. `[aws]` knows `http_endpoint` (`enabled`, `disabled`, `absent`), `http_tokens`
+/// (`optional`, `required`), `token_service` (`answers`, `dropped`, `absent`) and `key_names`; `[azure]` knows `versions`
+/// and `arc`; `[gcp]` knows `server` (`vm`, `gke`, `serverless`); `[alibaba]` knows `http_endpoint` and `http_tokens`;
+/// `[oracle]` knows `legacy_endpoints`; `[openstack]` and `[ovh]` know `ec2` and `newest`; `[ibm]` knows `enabled`;
+/// `[huawei]` knows `http_tokens` (`not-found`, `not-allowed`, `optional`, `required`); `[yandex]` knows
+/// `gce_http_endpoint` and `aws_v1_http_endpoint`; `[outscale]` knows `tags` (`direct`, `instance`).
 #[derive(Clone, Debug)]
 pub struct Scenario {
     cloud: Cloud,
     name: String,
     summary: String,
     firmware: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
     faults: Vec<Fault>,
-    service: Service,
+    service: Box<dyn Service>,
 }
 
 /// A scenario file as written.
 #[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 struct File {
     cloud: Cloud,
     name: Option<String>,
@@ -92,11 +76,14 @@ struct File {
     #[serde(default)]
     firmware: BTreeMap<String, String>,
     #[serde(default)]
+    environment: BTreeMap<String, String>,
+    #[serde(default)]
     documents: BTreeMap<String, String>,
     #[serde(default)]
     set: BTreeMap<String, String>,
-    aws: Option<AwsQuirks>,
-    azure: Option<AzureQuirks>,
+    /// The settings of the cloud, in a table of its name; nothing else is accepted here.
+    #[serde(flatten)]
+    others: BTreeMap<String, toml::Value>,
 }
 
 impl Scenario {
@@ -116,13 +103,8 @@ impl Scenario {
         match of_cloud().find(|(_, known, _)| *known == name) {
             Some((_, name, text)) => Scenario::read(text, name),
             None => {
-                let what = match cloud {
-                    Cloud::Aws => "AWS scenario",
-                    Cloud::Azure => "Azure scenario",
-                    Cloud::Gcp => "GCP scenario",
-                    Cloud::DigitalOcean => "DigitalOcean scenario",
-                };
-                Err(Error::unknown(what, name, of_cloud().map(|(_, name, _)| *name)))
+                let what = format!("{} scenario", cloud.title());
+                Err(Error::unknown(&what, name, of_cloud().map(|(_, name, _)| *name)))
             }
         }
     }
@@ -155,16 +137,20 @@ impl Scenario {
                 name: String::new(),
                 summary: String::new(),
                 firmware: BTreeMap::new(),
+                environment: BTreeMap::new(),
                 faults: Vec::new(),
-                service: Service::empty(file.cloud),
+                service: clouds::service(file.cloud),
             },
         };
         name.clone_into(&mut scenario.name);
         scenario.summary = file.summary;
-        scenario.service.load(&file.documents).map_err(|reason| Error::scenario(name, reason))?;
-        scenario.service.configure(file.aws, file.azure).map_err(|reason| Error::scenario(name, reason))?;
+        let service = scenario.service.as_mut();
+        clouds::load(service, &file.documents).map_err(|reason| Error::scenario(name, reason))?;
+        for (key, value) in file.others {
+            configure(service, file.cloud, &key, value).map_err(|reason| Error::scenario(name, reason))?;
+        }
         for path in &file.remove {
-            scenario.service.remove(path)?;
+            clouds::remove(service, path)?;
         }
         for (path, value) in &file.set {
             scenario.set(path, value)?;
@@ -172,6 +158,8 @@ impl Scenario {
         for (dmi_file, content) in file.firmware {
             scenario.lend_firmware(&dmi_file, &content);
         }
+        scenario.environment.extend(file.environment);
+        scenario.environment.retain(|_, value| !value.is_empty());
         for fault in &file.faults {
             scenario.faults.push(fault.parse()?);
         }
@@ -202,13 +190,20 @@ impl Scenario {
         &self.firmware
     }
 
+    /// Variables that the platform sets for programs on this machine, as `ECS_CONTAINER_METADATA_URI_V4` in a container of
+    /// ECS. `{url}` in a value stands for the base URL of the service; [`crate::Fake::environment`] has it filled in.
+    #[must_use]
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// Changes one value. Documents and firmware that repeat it follow: an AWS instance id also stands in the identity
     /// document and in `board_asset_tag`, an Azure name in the resource id, a GCP name in the host name.
     ///
     /// Paths are those of the service, with or without its root: `meta-data/instance-id` or
     /// `dynamic/instance-identity/document/accountId` on AWS, `compute.vmId`, `compute/vmId`, `tags.NAME`, `loadbalancer`
-    /// or `scheduledevents` (whole documents) on Azure, `instance/name` on GCP, `hostname` on `DigitalOcean`; and
-    /// `firmware/FILE` everywhere. New values may be added where the service could have them (a tag, an attribute, a spot
+    /// or `scheduledevents` (whole documents) on Azure, `instance/name` on GCP, `hostname` on `DigitalOcean`,
+    /// `instance/displayName` or `vnics/0/privateIp` on Oracle, `instance.label` on Akamai; and `firmware/FILE` everywhere. New values may be added where the service could have them (a tag, an attribute, a spot
     /// notice). A value keeps its kind: a number stays a number, lists and objects are given as JSON.
     ///
     /// # Errors
@@ -236,8 +231,19 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Cloud, Vec<Fault>, Service) {
+    pub(crate) fn into_parts(self) -> (Cloud, Vec<Fault>, Box<dyn Service>) {
         (self.cloud, self.faults, self.service)
+    }
+}
+
+/// Applies what stands under a key that is no part of every scenario file.
+fn configure(service: &mut dyn Service, cloud: Cloud, key: &str, value: toml::Value) -> Result<(), String> {
+    match value {
+        toml::Value::Table(quirks) if key == cloud.name() => {
+            service.configure(quirks).map_err(|reason| format!("[{key}]: {reason}"))
+        }
+        _ if key.parse::<Cloud>().is_ok() => Err(format!("[{key}] is no table of settings of this cloud")),
+        _ => Err(format!("unknown key `{key}`")),
     }
 }
 
@@ -251,9 +257,15 @@ mod tests {
             let scenario = Scenario::read(text, name).unwrap();
             assert_eq!((scenario.cloud(), scenario.name()), (*cloud, *name));
             assert!(!scenario.summary().is_empty() && !scenario.summary().contains('\n'), "{cloud}:{name}");
-            assert!(!scenario.firmware().is_empty(), "{cloud}:{name}");
+            assert_eq!(scenario.firmware().is_empty(), is_bare(*cloud, name), "{cloud}:{name}");
         }
         assert_eq!(Scenario::all().len(), BUILT_IN.len());
+    }
+
+    /// Machines that show no firmware to those in them, and those of a vendor that says nothing of its firmware.
+    fn is_bare(cloud: Cloud, name: &str) -> bool {
+        cloud == Cloud::Yandex
+            || [(Cloud::Aws, "fargate"), (Cloud::Gcp, "cloud-run")].contains(&(cloud, name))
     }
 
     #[test]
@@ -263,7 +275,9 @@ mod tests {
         assert!(error.to_string().contains("vmss-uniform-spot"), "{error}");
         assert!(!error.to_string().contains("spot-asg"), "{error}");
         let error = Scenario::parse("amazon").unwrap_err();
-        assert_eq!(error.to_string(), "unknown cloud `amazon`; known: aws, azure, gcp, digitalocean");
+        let names: Vec<&str> = Cloud::ALL.iter().map(|cloud| cloud.name()).collect();
+        assert_eq!(error.to_string(), format!("unknown cloud `amazon`; known: {}", names.join(", ")));
+        assert!(error.to_string().contains("aws, azure, gcp, oracle"), "{error}");
     }
 
     #[test]
@@ -286,6 +300,10 @@ mod tests {
             "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\nfaults = [\"what\"]",
             "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\nremove = [\"meta-data/nothing\"]",
             "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\n[azure]\nversions = [\"2019-03-11\"]",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\naws = 1",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\n[aws]\nhttp_token = \"required\"",
+            "summary = \"x\"\ncloud = \"gcp\"\nbase = \"plain\"\n[gcp]\n",
+            "summary = \"x\"\ncloud = \"aws\"\nbase = \"plain\"\nfault = [\"503\"]",
             "summary = \"x\"\ncloud = \"azure\"\n[documents]\ninstance = \"{\"",
             "summary = \"x\"\ncloud = \"azure\"\n[documents]\nelsewhere = \"{}\"",
         ] {

@@ -32,7 +32,7 @@ const MAX_REQUEST_BODY: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Host {
     /// A metadata service.
-    Service(Box<Mutex<Service>>),
+    Service(Mutex<Box<dyn Service>>),
     /// Something else, which treats every request alike.
     Stranger(FaultKind),
 }
@@ -132,13 +132,14 @@ impl Drop for OpenConnection {
 
 async fn connection(stream: TcpStream, number: usize, open: OpenConnection) {
     let _ = stream.set_nodelay(true);
+    let peer_port = stream.peer_addr().map_or(0, |peer| peer.port());
     let reset = ResetFlag::default();
     let io = TokioIo::new(Socket::new(stream, reset.clone()));
     let site = &open.0;
     let service = service_fn(move |request| {
         let reset = reset.clone();
         async move {
-            let asked = read(request).await;
+            let asked = read(request, peer_port).await;
             lock(&site.requests).push(Recorded::new(&asked, number));
             respond(site, asked, &reset).await
         }
@@ -150,7 +151,7 @@ async fn connection(stream: TcpStream, number: usize, open: OpenConnection) {
         .await;
 }
 
-async fn read(request: Request<Incoming>) -> Asked {
+async fn read(request: Request<Incoming>, peer_port: u16) -> Asked {
     let (parts, body) = request.into_parts();
     let headers = parts
         .headers
@@ -166,6 +167,7 @@ async fn read(request: Request<Incoming>) -> Asked {
         query: parts.uri.query().unwrap_or("").to_owned(),
         headers,
         body: body.unwrap_or_default(),
+        peer_port,
         ..Asked::default()
     }
 }

@@ -17,6 +17,8 @@ pub enum Behaviour {
     Ok,
     /// This status, e.g. 403, and a small HTML page.
     Status(u16),
+    /// 403 and one word to everything, as Docker Desktop answers containers on addresses that its network hasn't.
+    DockerDesktop,
     /// 302 to this location.
     Redirect(String),
     /// 64 MiB of filler.
@@ -48,6 +50,7 @@ impl Behaviour {
             }
             Behaviour::Ok => page(200, "OK"),
             Behaviour::Status(code) => FaultKind::Status { code, retry_after: None, body: None },
+            Behaviour::DockerDesktop => page(403, "Forbidden\n"),
             Behaviour::Redirect(location) => FaultKind::Redirect(location),
             Behaviour::Huge => FaultKind::Huge(64 << 20),
             Behaviour::TruncatedJson => FaultKind::BadJson,

@@ -47,6 +47,49 @@ impl Tree {
         (!names.is_empty()).then(|| Node::Directory(names.into_iter().collect()))
     }
 
+    /// What a path answers: the value, or the names below it, one a line without a newline at the end.
+    pub(crate) fn page(&self, path: &str) -> Option<String> {
+        Some(match self.find(path)? {
+            Node::Value(value) => value.to_owned(),
+            Node::Directory(names) => names.join("\n"),
+        })
+    }
+
+    /// Changes or adds a value. The error says why it can't stand at that path.
+    pub(crate) fn put(&mut self, path: &str, value: &str) -> Result<(), &'static str> {
+        if !self.has_room(path) {
+            return Err("this is a directory, or stands below a value");
+        }
+        self.insert(path, value);
+        Ok(())
+    }
+
+    /// As [`Tree::put`]. Values that were equal to the old one follow, line by line, where their last name is in the same
+    /// group of names as this one's.
+    pub(crate) fn put_alike(
+        &mut self,
+        path: &str,
+        value: &str,
+        groups: &[&[&str]],
+    ) -> Result<(), &'static str> {
+        let last = |path: &str| path.rsplit('/').next().unwrap_or("").to_owned();
+        let old = self.get(path).map(str::to_owned).unwrap_or_default();
+        self.put(path, value)?;
+        let group = groups.iter().find(|names| names.contains(&last(path).as_str()));
+        let Some(names) = group.filter(|_| !old.is_empty() && !old.contains('\n')) else { return Ok(()) };
+        for (_, text) in self.iter_mut().filter(|(other, _)| names.contains(&last(other).as_str())) {
+            let lines: Vec<&str> =
+                text.split('\n').map(|line| if line == old { value } else { line }).collect();
+            *text = lines.join("\n");
+        }
+        Ok(())
+    }
+
+    /// Hangs another tree below a path.
+    pub(crate) fn graft(&mut self, path: &str, tree: Tree) {
+        self.values.extend(tree.values.into_iter().map(|(below, value)| (format!("{path}/{below}"), value)));
+    }
+
     /// Paths (relative to `path`) and values below a directory.
     fn below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.values.iter().filter_map(move |(known, value)| {
@@ -102,6 +145,17 @@ mod tests {
         assert!(tree.remove("a"));
         assert_eq!(tree.find(""), Some(Node::Directory(vec!["ab".into()])));
         assert!(!tree.remove("a"));
+    }
+
+    #[test]
+    fn equal_values_of_one_group_of_names_change_together() {
+        let pairs = [("ip", "1"), ("nic/ips", "1\n11"), ("nic/mask", "1"), ("nic/ip", "2")];
+        let mut tree =
+            Tree::new(pairs.into_iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect());
+        tree.put_alike("ip", "3", &[&["ip", "ips"]]).unwrap();
+        let values = ["ip", "nic/ips", "nic/mask", "nic/ip"].map(|path| tree.get(path).unwrap());
+        assert_eq!(values, ["3", "3\n11", "1", "2"]);
+        assert!(tree.put_alike("nic", "x", &[]).is_err());
     }
 
     #[test]

@@ -117,14 +117,14 @@ fn scenarios_are_listed() {
 #[test]
 fn what_isnt_known_is_answered_with_what_is() {
     for (line, known) in [
-        ("fake amazon", "aws, azure, gcp, digitalocean"),
+        ("fake amazon", "aws, azure, gcp, oracle"),
         ("fake azure:nope", "vmss-uniform-spot"),
         ("fake", "<CLOUD[:SCENARIO]>"),
         ("fake aws --set nothing", "PATH=VALUE"),
         ("fake aws --set nothing/there=x", "nothing/there"),
         ("fake aws --fault loud", "known: a status"),
         ("fake --scenario-file /no/such/file", "/no/such/file"),
-        ("show --fake amazon", "aws, azure, gcp, digitalocean"),
+        ("show --fake amazon", "aws, azure, gcp, oracle"),
         ("show --fake aws --endpoint http://127.0.0.1:1", "cannot be used with"),
         ("fake aws --listen nowhere", "--listen"),
     ] {

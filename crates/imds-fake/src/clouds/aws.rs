@@ -1,15 +1,15 @@
 //! The EC2 instance metadata service: session tokens, dated versions, a tree of text values.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use hyper::body::Bytes;
-use tokio::time::Instant;
 
-use super::{aws_repeats, relative};
+use super::ecs::{self, TaskEndpoint};
+use super::{Service, aws_repeats, quirks, relative};
 use crate::exchange::{Answer, Asked, Outcome};
+use crate::token::{self, Lifetime, Presented, Tokens};
 use crate::tree::{Node, Tree};
-use crate::{Error, SECRET_MARKER, request_path};
+use crate::{Error, request_path};
 
 /// As listed at `/`, oldest first; `latest` closes the list.
 const VERSIONS: &[&str] = &[
@@ -62,12 +62,19 @@ const SINCE: &[(&str, &str)] = &[
 ];
 
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+const TOKENS: token::Rules = token::Rules {
+    path: "/latest/api/token",
+    lifetime: Lifetime::Header(TTL_HEADER),
+    seconds: 1..=21_600,
+    header: "x-aws-ec2-metadata-token",
+    scheme: "",
+};
 const LAST_MODIFIED: &str = "Thu, 02 Jan 2031 03:04:05 GMT";
 
 /// Instance options of EC2, and what the network does to token replies.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Quirks {
+struct Quirks {
     http_endpoint: Option<Switch>,
     http_tokens: Option<HttpTokens>,
     token_service: Option<TokenService>,
@@ -80,6 +87,8 @@ pub(crate) struct Quirks {
 enum Switch {
     Enabled,
     Disabled,
+    /// There is no such service, as for tasks of Fargate.
+    Absent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -99,16 +108,31 @@ enum TokenService {
     Absent,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Aws {
+#[derive(Clone, Debug)]
+pub(super) struct Aws {
     tree: Tree,
     quirks: Quirks,
-    tokens: BTreeMap<String, Instant>,
-    issued: u64,
+    tokens: Tokens,
+    /// What containers of a task of ECS see besides.
+    task: TaskEndpoint,
 }
 
-impl Aws {
-    pub(super) fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            tree: Tree::default(),
+            quirks: Quirks::default(),
+            tokens: Tokens::new(&TOKENS),
+            task: TaskEndpoint::default(),
+        }
+    }
+}
+
+impl Service for Aws {
+    fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
+        if ecs::is_path(name) {
+            return self.task.load(name, text);
+        }
         if !is_served(name) {
             return Err("only `meta-data/…`, `dynamic/…` and `user-data` are served".to_owned());
         }
@@ -116,17 +140,24 @@ impl Aws {
         Ok(())
     }
 
-    pub(super) fn configure(&mut self, quirks: Quirks) {
+    fn configure(&mut self, table: toml::Table) -> Result<(), String> {
+        let quirks: Quirks = quirks(table)?;
         let old = &mut self.quirks;
         old.http_endpoint = quirks.http_endpoint.or(old.http_endpoint);
         old.http_tokens = quirks.http_tokens.or(old.http_tokens);
         old.token_service = quirks.token_service.or(old.token_service);
         old.key_names = quirks.key_names.or(old.key_names.take());
+        Ok(())
     }
 
-    pub(super) fn answer(&mut self, asked: &Asked) -> Outcome {
-        if self.quirks.http_endpoint == Some(Switch::Disabled) {
-            return error(403).into();
+    fn answer(&mut self, asked: &Asked) -> Outcome {
+        if let Some(answer) = self.task.answer(asked) {
+            return answer.into();
+        }
+        match self.quirks.http_endpoint {
+            Some(Switch::Absent) => return ecs::error(404).into(),
+            Some(Switch::Disabled) => return error(403).into(),
+            Some(Switch::Enabled) | None => {}
         }
         let Some((segments, _)) = request_path::segments(&asked.path) else { return error(404).into() };
         let names: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -136,20 +167,68 @@ impl Aws {
         if !asked.is_read() {
             return error(405).with("allow", "GET, HEAD").into();
         }
-        let remaining = match asked.header("x-aws-ec2-metadata-token") {
-            Some(token) => match self.remaining(token) {
-                Some(remaining) => Some(remaining),
-                None => return error(401).into(),
-            },
-            None if self.quirks.http_tokens == Some(HttpTokens::Required) => return error(401).into(),
-            None => None,
-        };
-        let answer = self.read(&names);
-        match remaining {
-            Some(remaining) => answer.with(TTL_HEADER, remaining.as_secs().to_string()),
-            None => answer,
+        let required = self.quirks.http_tokens == Some(HttpTokens::Required);
+        match self.tokens.presented(asked) {
+            Presented::Alive(left) => self.read(&names).with(TTL_HEADER, left.as_secs().to_string()),
+            Presented::Nothing if !required => self.read(&names),
+            Presented::Nothing | Presented::Dead => error(401),
         }
         .into()
+    }
+
+    fn error(&self, status: u16) -> Answer {
+        if self.has_ec2() { error(status) } else { ecs::error(status) }
+    }
+
+    fn imitation(&self, body: Bytes) -> Answer {
+        if self.has_ec2() { text(body) } else { ecs::imitation(body) }
+    }
+
+    fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        let inner = relative(path, &["latest"]);
+        if ecs::is_path(inner) {
+            return self.task.set(inner, value).map_err(|reason| Error::path(path, reason));
+        }
+        if let Some(field) = inner.strip_prefix(aws_repeats::DOCUMENT).and_then(|rest| rest.strip_prefix('/'))
+        {
+            return aws_repeats::set_field(&mut self.tree, field, value)
+                .map_err(|reason| Error::path(path, reason));
+        }
+        if !is_served(inner) || inner.contains("//") {
+            let reason = "AWS paths begin with `meta-data/`, `dynamic/` or are `user-data`";
+            return Err(Error::path(path, reason));
+        }
+        if !self.tree.has_room(inner) {
+            return Err(Error::path(path, "this is a directory, or stands below a value"));
+        }
+        aws_repeats::set(&mut self.tree, inner, value).map_err(|reason| Error::path(path, reason))
+    }
+
+    fn remove(&mut self, path: &str) -> bool {
+        let inner = relative(path, &["latest"]);
+        self.tree.remove(inner) || self.task.remove(inner)
+    }
+
+    fn revoke_tokens(&mut self) {
+        self.tokens.revoke();
+    }
+
+    fn firmware_facts(&self) -> Vec<(&'static str, String)> {
+        let value = |path| self.tree.get(path).unwrap_or("").to_owned();
+        vec![
+            ("board_asset_tag", value("meta-data/instance-id")),
+            ("product_name", value("meta-data/instance-type")),
+        ]
+    }
+
+    fn clone_box(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+}
+
+impl Aws {
+    fn has_ec2(&self) -> bool {
+        self.quirks.http_endpoint != Some(Switch::Absent)
     }
 
     fn token(&mut self, asked: &Asked, version: &str) -> Outcome {
@@ -170,17 +249,11 @@ impl Aws {
         if asked.header("x-forwarded-for").is_some() {
             return error(403).into();
         }
-        let ttl = asked.header(TTL_HEADER).and_then(|ttl| ttl.trim().parse::<u64>().ok());
-        let Some(ttl) = ttl.filter(|ttl| (1..=21_600).contains(ttl)) else { return error(400).into() };
-        self.issued += 1;
-        let token = format!("{SECRET_MARKER}-session-token-{:0>28}==", self.issued);
-        self.tokens.insert(token.clone(), Instant::now() + Duration::from_secs(ttl));
-        Answer::new(200, "text/plain", token).with("server", "EC2ws").with(TTL_HEADER, ttl.to_string()).into()
-    }
-
-    /// Life left in a token; `None` when it was never issued here, has expired or was revoked.
-    fn remaining(&self, token: &str) -> Option<Duration> {
-        self.tokens.get(token)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        let Some(issued) = self.tokens.issue(asked) else { return error(400).into() };
+        Answer::new(200, "text/plain", issued.token)
+            .with("server", "EC2ws")
+            .with(TTL_HEADER, issued.seconds.to_string())
+            .into()
     }
 
     fn read(&self, names: &[&str]) -> Answer {
@@ -211,39 +284,6 @@ impl Aws {
             }
         }
         entries.join("\n")
-    }
-
-    pub(super) fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
-        let inner = relative(path, &["latest"]);
-        if let Some(field) = inner.strip_prefix(aws_repeats::DOCUMENT).and_then(|rest| rest.strip_prefix('/'))
-        {
-            return aws_repeats::set_field(&mut self.tree, field, value)
-                .map_err(|reason| Error::path(path, reason));
-        }
-        if !is_served(inner) || inner.contains("//") {
-            let reason = "AWS paths begin with `meta-data/`, `dynamic/` or are `user-data`";
-            return Err(Error::path(path, reason));
-        }
-        if !self.tree.has_room(inner) {
-            return Err(Error::path(path, "this is a directory, or stands below a value"));
-        }
-        aws_repeats::set(&mut self.tree, inner, value).map_err(|reason| Error::path(path, reason))
-    }
-
-    pub(super) fn remove(&mut self, path: &str) -> bool {
-        self.tree.remove(relative(path, &["latest"]))
-    }
-
-    pub(super) fn revoke_tokens(&mut self) {
-        self.tokens.clear();
-    }
-
-    pub(super) fn firmware_facts(&self) -> Vec<(&'static str, String)> {
-        let value = |path| self.tree.get(path).unwrap_or("").to_owned();
-        vec![
-            ("board_asset_tag", value("meta-data/instance-id")),
-            ("product_name", value("meta-data/instance-type")),
-        ]
     }
 }
 
@@ -289,39 +329,4 @@ pub(super) fn error(status: u16) -> Answer {
          <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n </body>\n</html>\n"
     );
     Answer::new(status, "text/html", page).with("server", "EC2ws")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(aws: &mut Aws, method: &str, path: &str, header: (&str, &str)) -> Answer {
-        let headers = vec![(header.0.to_owned(), header.1.to_owned())];
-        let asked = Asked { method: method.to_owned(), path: path.to_owned(), headers, ..Asked::default() };
-        match aws.answer(&asked) {
-            Outcome::Answer(answer) => answer,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn tokens_live_as_long_as_they_were_asked_to() {
-        let mut aws = Aws::default();
-        aws.load("meta-data/profile", "default-hvm").unwrap();
-        let issued = ask(&mut aws, "PUT", "/latest/api/token", (TTL_HEADER, "60"));
-        let token = String::from_utf8(issued.body.to_vec()).unwrap();
-        let mut read = |seconds| {
-            let answer =
-                ask(&mut aws, "GET", "/latest/meta-data/profile", ("x-aws-ec2-metadata-token", &token));
-            let left =
-                answer.headers.iter().find(|(name, _)| *name == TTL_HEADER).map(|(_, left)| left.clone());
-            assert_eq!(left.is_some(), answer.status == 200, "after {seconds} s");
-            (answer.status, left)
-        };
-        assert_eq!(read(0), (200, Some("60".to_owned())));
-        tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(read(59), (200, Some("1".to_owned())));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(read(60), (401, None));
-    }
 }

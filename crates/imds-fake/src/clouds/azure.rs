@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use super::azure_arc::Challenge;
 use super::azure_repeats::{instance_keys, repeat, replace_address, set_tag};
-use super::{azure_versions as versions, relative};
-use crate::exchange::{Answer, Asked};
+use super::{Service, azure_versions as versions, quirks, relative};
+use crate::exchange::{Answer, Asked, Outcome};
 use crate::{Error, document, request_path};
 
 /// Documents a scenario may hold, by their path below `/metadata/`.
@@ -23,21 +24,24 @@ const DOCUMENTS: &[&str] = &[
 /// What this service knows less than the newest public one.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Quirks {
+struct Quirks {
     /// The versions it supports, oldest first; all when not given.
     versions: Option<Vec<String>>,
+    /// Set where the agent of Azure Arc answers in place of the service.
+    arc: Option<Challenge>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Azure {
+pub(super) struct Azure {
     documents: BTreeMap<String, Value>,
     versions: Vec<String>,
+    arc: Option<Challenge>,
 }
 
 impl Default for Azure {
     fn default() -> Self {
         let versions = versions::ALL.iter().map(|version| (*version).to_owned()).collect();
-        Self { documents: BTreeMap::new(), versions }
+        Self { documents: BTreeMap::new(), versions, arc: None }
     }
 }
 
@@ -54,8 +58,8 @@ impl Query {
     }
 }
 
-impl Azure {
-    pub(super) fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
+impl Service for Azure {
+    fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
         if !DOCUMENTS.contains(&name) {
             return Err(format!("known documents are {}", DOCUMENTS.join(", ")));
         }
@@ -67,13 +71,91 @@ impl Azure {
         Ok(())
     }
 
-    pub(super) fn configure(&mut self, quirks: Quirks) {
+    fn configure(&mut self, table: toml::Table) -> Result<(), String> {
+        let quirks: Quirks = quirks(table)?;
         if let Some(versions) = quirks.versions {
             self.versions = versions;
         }
+        self.arc = quirks.arc.or(self.arc.take());
+        Ok(())
     }
 
-    pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
+    fn answer(&mut self, asked: &Asked) -> Outcome {
+        let answer = self.reply(asked);
+        self.signed(answer).into()
+    }
+
+    fn error(&self, status: u16) -> Answer {
+        self.signed(error(status, None))
+    }
+
+    fn imitation(&self, body: Bytes) -> Answer {
+        self.signed(json(200, body))
+    }
+
+    fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        let inner = relative(path, &["metadata"]);
+        if DOCUMENTS.contains(&inner) {
+            return self.load(inner, value).map_err(|reason| Error::path(path, reason));
+        }
+        let no_such = || Error::path(path, "the instance document has no such value");
+        let instance = self.documents.get_mut("instance").ok_or_else(no_such)?;
+        if let Some(name) =
+            ["tags.", "tags/", "compute.tags.", "compute/tags/"].iter().find_map(|t| inner.strip_prefix(t))
+        {
+            set_tag(instance, name, value);
+            return Ok(());
+        }
+        let keys = instance_keys(instance, inner).ok_or_else(no_such)?;
+        let old = document::get(instance, &keys);
+        if old.is_some_and(Value::is_array) && !value.trim_start().starts_with('[') {
+            return Err(Error::path(path, "a JSON array is wanted here"));
+        }
+        let new = document::parse_like(value, old).map_err(|reason| Error::path(path, reason))?;
+        let before = old.and_then(document::scalar).unwrap_or_default();
+        document::put(instance, &keys, new);
+        repeat(instance, &keys, &before, value);
+        if let [.., last] = keys.as_slice()
+            && last == "privateIpAddress"
+            && let Some(balancer) = self.documents.get_mut("loadbalancer")
+        {
+            replace_address(balancer, &before, value);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &str) -> bool {
+        let inner = relative(path, &["metadata"]);
+        if self.documents.remove(inner).is_some() {
+            return true;
+        }
+        let Some(instance) = self.documents.get_mut("instance") else { return false };
+        match instance_keys(instance, inner) {
+            Some(keys) => document::take(instance, &keys),
+            None => false,
+        }
+    }
+
+    fn firmware_facts(&self) -> Vec<(&'static str, String)> {
+        let instance = self.documents.get("instance").unwrap_or(&Value::Null);
+        vec![("product_uuid", document::text(instance, &["compute", "vmId"]).to_owned())]
+    }
+
+    fn clone_box(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+}
+
+impl Azure {
+    /// The agent of Arc doesn't say which server it is.
+    fn signed(&self, mut answer: Answer) -> Answer {
+        if self.arc.is_some() {
+            answer.headers.retain(|(name, _)| *name != "server");
+        }
+        answer
+    }
+
+    fn reply(&mut self, asked: &Asked) -> Answer {
         let Some((segments, _)) = request_path::segments(&asked.path) else { return error(404, None) };
         let Some((root, rest)) = segments.split_first() else { return error(404, None) };
         if !root.eq_ignore_ascii_case("metadata") {
@@ -99,7 +181,7 @@ impl Azure {
         }
         match names.as_slice() {
             ["versions"] => json(200, json!({ "apiVersions": self.versions }).to_string().into()),
-            ["scheduledevents"] => self.events(asked, &query),
+            ["scheduledevents"] if self.arc.is_none() => self.events(asked, &query),
             [category, ..] => {
                 let Some((_, first)) = versions::CATEGORIES.iter().find(|(known, _)| known == category)
                 else {
@@ -112,7 +194,11 @@ impl Azure {
                 else {
                     return self.unsupported_version();
                 };
-                self.category(&names, rest, &version, &query)
+                match self.arc.as_ref().filter(|_| *category == "identity").and_then(|arc| arc.refuse(asked))
+                {
+                    Some(refusal) => refusal,
+                    None => self.category(&names, rest, &version, &query),
+                }
             }
             [] => error(404, None),
         }
@@ -220,54 +306,6 @@ impl Azure {
         });
         json(400, body.to_string().into())
     }
-
-    pub(super) fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
-        let inner = relative(path, &["metadata"]);
-        if DOCUMENTS.contains(&inner) {
-            return self.load(inner, value).map_err(|reason| Error::path(path, reason));
-        }
-        let no_such = || Error::path(path, "the instance document has no such value");
-        let instance = self.documents.get_mut("instance").ok_or_else(no_such)?;
-        if let Some(name) =
-            ["tags.", "tags/", "compute.tags.", "compute/tags/"].iter().find_map(|t| inner.strip_prefix(t))
-        {
-            set_tag(instance, name, value);
-            return Ok(());
-        }
-        let keys = instance_keys(instance, inner).ok_or_else(no_such)?;
-        let old = document::get(instance, &keys);
-        if old.is_some_and(Value::is_array) && !value.trim_start().starts_with('[') {
-            return Err(Error::path(path, "a JSON array is wanted here"));
-        }
-        let new = document::parse_like(value, old).map_err(|reason| Error::path(path, reason))?;
-        let before = old.and_then(document::scalar).unwrap_or_default();
-        document::put(instance, &keys, new);
-        repeat(instance, &keys, &before, value);
-        if let [.., last] = keys.as_slice()
-            && last == "privateIpAddress"
-            && let Some(balancer) = self.documents.get_mut("loadbalancer")
-        {
-            replace_address(balancer, &before, value);
-        }
-        Ok(())
-    }
-
-    pub(super) fn remove(&mut self, path: &str) -> bool {
-        let inner = relative(path, &["metadata"]);
-        if self.documents.remove(inner).is_some() {
-            return true;
-        }
-        let Some(instance) = self.documents.get_mut("instance") else { return false };
-        match instance_keys(instance, inner) {
-            Some(keys) => document::take(instance, &keys),
-            None => false,
-        }
-    }
-
-    pub(super) fn firmware_facts(&self) -> Vec<(&'static str, String)> {
-        let instance = self.documents.get("instance").unwrap_or(&Value::Null);
-        vec![("product_uuid", document::text(instance, &["compute", "vmId"]).to_owned())]
-    }
 }
 
 const NO_LOAD_BALANCER: &str = "No load balancer metadata is found. Check if your virtual machine is using any \
@@ -324,11 +362,11 @@ fn plain(body: String) -> Answer {
 /// Not documented; seen in captures of replies.
 const SERVER: &str = "IMDS/150.870.65.1854";
 
-pub(super) fn json(status: u16, body: Bytes) -> Answer {
+fn json(status: u16, body: Bytes) -> Answer {
     Answer::new(status, "application/json; charset=utf-8", body).with("server", SERVER)
 }
 
-pub(super) fn error(status: u16, text: Option<&str>) -> Answer {
+fn error(status: u16, text: Option<&str>) -> Answer {
     let text = text.unwrap_or(match status {
         400 => "Bad request",
         404 => "Not found",

@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
 use hyper::body::Bytes;
 use serde_json::Value;
 
+use super::gcp_faces::Face;
 use super::gcp_paths::{camel, children, flatten, is_directory, kebab, same};
-use super::relative;
+use super::gcp_query::{self, Alt, Query};
+use super::{Service, quirks, relative};
 use crate::exchange::{Answer, Asked, Outcome};
 use crate::{Error, document, request_path};
 
 /// The document a scenario holds, and replies that recursive answers leave out.
 const DOCUMENT: &str = "computeMetadata/v1";
 const ACCOUNTS: &str = "instance/service-accounts/default/";
+
+/// Where people put text under names of their own; labels are Yandex's.
+const PEOPLES: &[&str] = &["attributes", "labels"];
+
+const HEADER_MISSING: &str = "Missing Metadata-Flavor:Google header.";
 
 /// Values a machine may gain while it runs, by their parent.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -29,31 +35,22 @@ const OPTIONAL: &[(&str, &str)] = &[
 ];
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gcp {
+pub(super) struct Gcp {
     root: Value,
     /// Tokens and identities, by `token` and `identity`.
     hidden: BTreeMap<String, String>,
+    face: Face,
 }
 
-/// How the answer is wanted.
-#[derive(Debug, Default)]
-struct Query {
-    recursive: bool,
-    alt: Option<Alt>,
-    wait: bool,
-    last_etag: Option<String>,
-    timeout: Option<Duration>,
-    audience: String,
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quirks {
+    /// Whose server answers.
+    server: Face,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Alt {
-    Json,
-    Text,
-}
-
-impl Gcp {
-    pub(super) fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
+impl Service for Gcp {
+    fn load(&mut self, name: &str, text: &str) -> Result<(), String> {
         if name == DOCUMENT {
             let root: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
             if !root.is_object() {
@@ -71,13 +68,81 @@ impl Gcp {
         }
     }
 
-    pub(super) fn answer(&mut self, asked: &Asked) -> Outcome {
+    fn configure(&mut self, table: toml::Table) -> Result<(), String> {
+        let quirks: Quirks = quirks(table)?;
+        self.face = quirks.server;
+        Ok(())
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Outcome {
+        match self.reply(asked) {
+            Outcome::Answer(answer) => self.face.dress(answer).into(),
+            other => other,
+        }
+    }
+
+    fn error(&self, status: u16) -> Answer {
+        self.face.dress(error(status, "the request was refused"))
+    }
+
+    fn imitation(&self, body: Bytes) -> Answer {
+        self.face.dress(good("application/json", body))
+    }
+
+    fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        let inner = relative(path, &[DOCUMENT]);
+        if inner == DOCUMENT
+            || inner.starts_with(ACCOUNTS) && (inner.ends_with("/token") || inner.ends_with("/identity"))
+        {
+            return self.load(inner, value).map_err(|reason| Error::path(path, reason));
+        }
+        let segments: Vec<String> = inner.split('/').map(str::to_owned).collect();
+        let keys = document::resolve(&self.root, &segments, same).or_else(|| self.new_key(&segments));
+        let keys = keys.ok_or_else(|| Error::path(path, "the metadata server has no such value"))?;
+        let old = document::get(&self.root, &keys);
+        let attribute = keys.iter().rev().nth(1).is_some_and(|parent| PEOPLES.contains(&parent.as_str()));
+        // Attributes are text, whatever they look like.
+        let like = if attribute { Some(&Value::String(String::new())) } else { old };
+        let new = document::parse_like(value, like).map_err(|reason| Error::path(path, reason))?;
+        let before = old.and_then(document::scalar).unwrap_or_default();
+        document::put(&mut self.root, &keys, new);
+        self.repeat(&keys, &before, value);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &str) -> bool {
+        let inner = relative(path, &[DOCUMENT]);
+        if let Some(kind) = inner.strip_prefix(ACCOUNTS)
+            && self.hidden.remove(kind).is_some()
+        {
+            return true;
+        }
+        let segments: Vec<String> = inner.split('/').map(str::to_owned).collect();
+        match document::resolve(&self.root, &segments, same) {
+            Some(keys) => document::take(&mut self.root, &keys),
+            None => false,
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+}
+
+impl Gcp {
+    /// The server of another vendor that speaks Google's format.
+    pub(super) fn imitation_of_google() -> Self {
+        Self { face: Face::Imitation, ..Self::default() }
+    }
+
+    fn reply(&mut self, asked: &Asked) -> Outcome {
         let Some((segments, slash)) = request_path::segments(&asked.path) else {
             return not_found(&asked.path).into();
         };
         let names: Vec<&str> = segments.iter().map(String::as_str).collect();
         let inner = match names.as_slice() {
-            [] => return good("application/text", "0.1/\ncomputeMetadata/\n".into()).into(),
+            [] if self.face.refuses(asked) => return forbidden(&asked.path, HEADER_MISSING).into(),
+            [] => return good("application/text", self.face.roots().into()).into(),
             ["computeMetadata"] if slash => return good("application/text", "v1/\n".into()).into(),
             ["computeMetadata"] => return moved(asked).into(),
             ["computeMetadata", "v1", ..] => segments.get(2..).unwrap_or(&[]),
@@ -89,8 +154,8 @@ impl Gcp {
         let flavour = asked.header("metadata-flavor") == Some("Google");
         let older =
             asked.header("x-google-metadata-request").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if !flavour && !older {
-            return forbidden(&asked.path, "Missing Metadata-Flavor:Google header.").into();
+        if self.face.refuses(asked) || !flavour && !older {
+            return forbidden(&asked.path, HEADER_MISSING).into();
         }
         if let ["computeMetadata", "v1", "instance", "guest-attributes", rest @ ..] = names.as_slice() {
             if !self.guest_attributes_enabled() {
@@ -103,7 +168,7 @@ impl Gcp {
         if !asked.is_read() {
             return error(405, "The request method is not allowed here.").with("allow", "GET, HEAD").into();
         }
-        match read_query(asked) {
+        match gcp_query::read(asked) {
             Ok(query) => self.read(asked, inner, slash, &query),
             Err(reason) => error(400, reason).into(),
         }
@@ -120,10 +185,10 @@ impl Gcp {
             return not_found(&asked.path).into();
         };
         let directory = is_directory(&keys, node);
-        if directory && !slash {
+        if directory && !slash && self.face.minds_slashes() {
             return moved(asked).into();
         }
-        if !directory && slash {
+        if !directory && slash && self.face.minds_slashes() {
             return not_found(&asked.path).into();
         }
         if directory && !query.recursive && (query.alt.is_some() || query.wait) {
@@ -184,7 +249,8 @@ impl Gcp {
             return None;
         };
         let attached = self.root.get("instance")?.get("serviceAccounts")?.get(*account).is_some();
-        let Some(text) = self.hidden.get(*kind).filter(|_| attached && !slash) else {
+        let Some(text) = self.hidden.get(*kind).filter(|_| attached && !(slash && self.face.minds_slashes()))
+        else {
             return Some(not_found(&asked.path));
         };
         if *kind == "identity" && query.audience.is_empty() {
@@ -234,33 +300,12 @@ impl Gcp {
         }
     }
 
-    pub(super) fn set(&mut self, path: &str, value: &str) -> Result<(), Error> {
-        let inner = relative(path, &[DOCUMENT]);
-        if inner == DOCUMENT
-            || inner.starts_with(ACCOUNTS) && (inner.ends_with("/token") || inner.ends_with("/identity"))
-        {
-            return self.load(inner, value).map_err(|reason| Error::path(path, reason));
-        }
-        let segments: Vec<String> = inner.split('/').map(str::to_owned).collect();
-        let keys = document::resolve(&self.root, &segments, same).or_else(|| self.new_key(&segments));
-        let keys = keys.ok_or_else(|| Error::path(path, "the metadata server has no such value"))?;
-        let old = document::get(&self.root, &keys);
-        let attribute = keys.iter().rev().nth(1).is_some_and(|parent| parent == "attributes");
-        // Attributes are text, whatever they look like.
-        let like = if attribute { Some(&Value::String(String::new())) } else { old };
-        let new = document::parse_like(value, like).map_err(|reason| Error::path(path, reason))?;
-        let before = old.and_then(document::scalar).unwrap_or_default();
-        document::put(&mut self.root, &keys, new);
-        self.repeat(&keys, &before, value);
-        Ok(())
-    }
-
     /// A value this machine lacks but could have: any attribute, or one of the optional values.
     fn new_key(&self, segments: &[String]) -> Option<Vec<String>> {
         let (last, above) = segments.split_last()?;
         let mut keys = document::resolve(&self.root, above, same)?;
         let parent = keys.last()?.as_str();
-        if parent == "attributes" {
+        if PEOPLES.contains(&parent) {
             keys.push(last.clone());
         } else {
             let known = OPTIONAL.iter().find(|(of, key)| [*of] == keys.as_slice() && kebab(key) == *last);
@@ -300,20 +345,6 @@ impl Gcp {
         };
         document::replace_text(&mut self.root, &["instance", "hostname"], &from, &to);
     }
-
-    pub(super) fn remove(&mut self, path: &str) -> bool {
-        let inner = relative(path, &[DOCUMENT]);
-        if let Some(kind) = inner.strip_prefix(ACCOUNTS)
-            && self.hidden.remove(kind).is_some()
-        {
-            return true;
-        }
-        let segments: Vec<String> = inner.split('/').map(str::to_owned).collect();
-        match document::resolve(&self.root, &segments, same) {
-            Some(keys) => document::take(&mut self.root, &keys),
-            None => false,
-        }
-    }
 }
 
 /// 16 hex digits over the content: equal content has an equal tag, in whatever form it is asked for.
@@ -321,32 +352,6 @@ fn etag(node: &Value) -> String {
     let mut hasher = DefaultHasher::new();
     node.to_string().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-fn read_query(asked: &Asked) -> Result<Query, &'static str> {
-    let mut query = Query::default();
-    let flag = |value: &str| ["true", "on", "yes", "1"].iter().any(|yes| value.eq_ignore_ascii_case(yes));
-    for (name, value) in asked.query_pairs() {
-        match name.as_str() {
-            "recursive" => query.recursive = flag(&value),
-            "wait_for_change" => query.wait = flag(&value),
-            "last_etag" => query.last_etag = Some(value),
-            "timeout_sec" => {
-                let seconds = value.parse().map_err(|_| "timeout_sec has to be a number.")?;
-                query.timeout = Some(Duration::from_secs(seconds));
-            }
-            "alt" => {
-                query.alt = Some(match value.as_str() {
-                    "json" => Alt::Json,
-                    "text" => Alt::Text,
-                    _ => return Err("alt has to be json or text."),
-                });
-            }
-            "audience" => query.audience = value,
-            _ => {}
-        }
-    }
-    Ok(query)
 }
 
 fn with_server(answer: Answer) -> Answer {
@@ -357,7 +362,7 @@ fn with_server(answer: Answer) -> Answer {
         .with("x-frame-options", "SAMEORIGIN")
 }
 
-pub(super) fn good(content_type: &str, body: Bytes) -> Answer {
+fn good(content_type: &str, body: Bytes) -> Answer {
     with_server(Answer::new(200, content_type, body))
 }
 
@@ -384,7 +389,7 @@ fn forbidden(path: &str, reason: &str) -> Answer {
 }
 
 /// The server's HTML page for a status; `text` is HTML.
-pub(super) fn error(status: u16, text: &str) -> Answer {
+fn error(status: u16, text: &str) -> Answer {
     let reason = hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let title = format!("Error {status} ({})!!1", reason.unwrap_or("Error"));
     let page = format!(

@@ -9,7 +9,8 @@ use crate::document;
 const LINES: &[&str] = &["aliases", "dnsServers", "ipv6s", "scopes", "sessions", "tags", "targetInstanceIps"];
 
 /// Objects whose keys were chosen by people and are served as they are.
-const VERBATIM: &[&str] = &["attributes", "guestAttributes", "partnerAttributes", "serviceAccounts"];
+const VERBATIM: &[&str] =
+    &["attributes", "guestAttributes", "labels", "partnerAttributes", "serviceAccounts"];
 
 fn is_verbatim(above: &[String]) -> bool {
     // The keys of one account are Google's again; those below guest and partner attributes stay people's.

@@ -20,6 +20,11 @@ async fn strangers_treat_every_request_alike() {
 
     let refusing = Stranger::start(Behaviour::Status(403)).await.unwrap();
     assert_eq!(ask(refusing.addr(), "GET", "/", &[]).await.status, 403);
+    let docker = Stranger::start(Behaviour::DockerDesktop).await.unwrap();
+    for (method, path) in [("PUT", "/latest/api/token"), ("GET", "/openstack")] {
+        let reply = ask(docker.addr(), method, path, &[]).await;
+        assert_eq!((reply.status, reply.text()), (403, "Forbidden\n"), "{method} {path}");
+    }
     let elsewhere = Stranger::start(Behaviour::Redirect("http://127.0.0.1:9/login".into())).await.unwrap();
     let reply = ask(elsewhere.addr(), "GET", "/", &[]).await;
     assert_eq!((reply.status, reply.header("location")), (302, Some("http://127.0.0.1:9/login")));
