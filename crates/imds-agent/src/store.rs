@@ -3,12 +3,14 @@
 //! One [`View`] at a time, which never changes; a new one takes its place. Reading is a load of an atomic pointer, so that
 //! ten thousand readers neither wait for a refresh nor for each other.
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use imds::{Error, Field, Metadata, Verdict};
 use tokio::sync::watch;
+
+use crate::clock::Moment;
 
 /// How things stand with the metadata.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +42,23 @@ pub struct View {
     pub status: Status,
     /// Counts views from 1, so that a watcher sees that it missed some.
     pub revision: u64,
+    /// The moment from which the times in here count: what the clock said before somebody set it is no longer in here.
+    pub moment: Moment,
 }
 
 impl View {
+    /// What time it is for everything in here, whatever happened to the clock since.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.moment.wall_at(Moment::now())
+    }
+
+    /// How long ago that was.
+    #[must_use]
+    pub fn age_of(&self, time: SystemTime) -> Duration {
+        self.now().duration_since(time).unwrap_or_default()
+    }
+
     /// The fields in which another view differs from this one.
     #[must_use]
     pub fn changed_to(&self, other: &Self) -> Vec<Field> {
@@ -57,12 +73,14 @@ impl View {
 #[derive(Debug)]
 pub struct Store {
     view: ArcSwap<View>,
+    /// Held while the next view is made from the current one.
+    writing: Mutex<()>,
     revisions: watch::Sender<u64>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { view: ArcSwap::default(), revisions: watch::Sender::new(0) }
+        Self { view: ArcSwap::default(), writing: Mutex::default(), revisions: watch::Sender::new(0) }
     }
 }
 
@@ -73,8 +91,9 @@ impl Store {
         self.view.load_full()
     }
 
-    /// Puts a new view in the place of the current one, made from it by `change`. Only one task writes.
+    /// Puts a new view in the place of the current one, made from it by `change`.
     pub fn update(&self, change: impl FnOnce(&mut View)) {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = View::clone(&self.view.load());
         change(&mut view);
         view.revision += 1;

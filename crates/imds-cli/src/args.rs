@@ -72,6 +72,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "LIST", value_delimiter = ',', hide_possible_values = true, value_parser = Suggested(cloud_names))]
     pub(crate) clouds: Option<Vec<String>>,
 
+    /// Know a cloud of your own by this description, or by all *.toml of a directory; may be repeated
+    #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) cloud_file: Vec<PathBuf>,
+
     /// Ask this base URL, for every cloud, and nothing else
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
@@ -102,6 +106,12 @@ pub(crate) struct Global {
         hide_possible_values = true, value_parser = Suggested(scenario_names)
     )]
     pub(crate) fake: Option<String>,
+
+    /// Ask a running agent first: auto (if there is one), never, or the one at this socket [default: auto]
+    ///
+    /// --endpoint, --fake, --sysroot and --offline mean never.
+    #[arg(long, global = true, value_name = "auto|never|SOCKET", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) agent: Option<String>,
 
     /// Never fall back to IMDSv1 on AWS
     #[arg(long, global = true)]
@@ -203,6 +213,22 @@ pub(crate) enum Command {
     #[command(after_help = EXEC_EXIT_CODES)]
     Exec(Exec),
 
+    /// Keep the metadata of this machine, for every program on it, until interrupted
+    ///
+    /// Starts at once, whether or not there is a network or a cloud, and keeps the last good values through every outage. Its
+    /// settings are in /etc/imds/agent.toml, or in the file of --config; options and variables precede them. SIGHUP makes it
+    /// read them again.
+    #[cfg(all(unix, feature = "agent"))]
+    #[command(after_help = EXIT_CODES)]
+    Agent(Agent),
+
+    /// Print changes of the metadata, and events, as JSON lines until interrupted
+    ///
+    /// The first line is the current state. A running agent tells both as they happen; without one, the service is asked
+    /// again and again, and events aren't told.
+    #[command(after_help = EXIT_CODES)]
+    Watch(Watch),
+
     /// Serve a fake metadata service until interrupted
     ///
     /// Prints the variables that point clients at it, for `eval` in a shell.
@@ -210,7 +236,9 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Fake(Fake),
 
-    /// Print the supported clouds and the fields they serve
+    /// Print the supported clouds, the page of one of them, and the fields they serve
+    ///
+    /// Clouds of your own (--cloud-file) are in all of it.
     Clouds(Clouds),
 
     /// Print a completion script for a shell
@@ -428,6 +456,25 @@ pub(crate) struct Exec {
     pub(crate) command: Vec<OsString>,
 }
 
+#[cfg(all(unix, feature = "agent"))]
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    /// Say whether the settings can be used, with the place of every mistake, and end
+    #[arg(long, conflicts_with = "print_default_config")]
+    pub(crate) check: bool,
+
+    /// Print a file with every setting, its default and its meaning, and end
+    #[arg(long)]
+    pub(crate) print_default_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// How often the service is asked where there is no agent
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    pub(crate) interval: String,
+}
+
 #[cfg(feature = "fake")]
 #[derive(Debug, Args)]
 pub(crate) struct Fake {
@@ -463,9 +510,26 @@ pub(crate) struct Fake {
 
 #[derive(Debug, Args)]
 pub(crate) struct Clouds {
-    /// Also show which cloud serves which field
+    /// Print this cloud's page: how it is found and asked, and where each field lies
+    #[arg(
+        value_name = "NAME",
+        conflicts_with_all = ["fields", "export"],
+        hide_possible_values = true, value_parser = Suggested(page_names)
+    )]
+    pub(crate) name: Option<String>,
+
+    /// Also show which cloud serves which field and announces which event
     #[arg(long)]
     pub(crate) fields: bool,
+
+    /// Print a built-in cloud's own description, to be changed and read back with --cloud-file
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["fields", "format", "json"],
+        hide_possible_values = true, value_parser = Suggested(page_names)
+    )]
+    pub(crate) export: Option<String>,
 
     #[command(flatten)]
     pub(crate) format: CloudsFormat,
@@ -576,6 +640,10 @@ impl TypedValueParser for Suggested {
 
 fn field_names() -> Vec<String> {
     Field::ALL.iter().map(ToString::to_string).collect()
+}
+
+fn page_names() -> Vec<String> {
+    imds::clouds().into_iter().chain(imds::nodes()).map(|cloud| cloud.name.to_string()).collect()
 }
 
 fn cloud_names() -> Vec<String> {

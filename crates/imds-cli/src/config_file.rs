@@ -3,6 +3,7 @@
 //! ```toml
 //! cloud = "aws"              # or "none"; nothing is detected then
 //! clouds = ["aws", "azure"]  # only these may be found or asked
+//! cloud_files = []           # descriptions of clouds of your own: files, or directories with *.toml
 //! endpoint = "http://127.0.0.1:1338"
 //! sysroot = "/rootfs"
 //! network = "on"             # "loopback", "off"
@@ -14,7 +15,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imds::config::duration;
@@ -38,6 +39,8 @@ pub(crate) type Placed<T> = (T, String);
 pub(crate) struct File {
     pub(crate) cloud: Option<Placed<String>>,
     pub(crate) clouds: Option<Placed<Vec<String>>>,
+    /// Below the directory of the file itself, where they aren't absolute.
+    pub(crate) cloud_files: Vec<PathBuf>,
     pub(crate) endpoint: Option<Placed<String>>,
     pub(crate) sysroot: Option<String>,
     pub(crate) network: Option<Network>,
@@ -53,6 +56,8 @@ pub(crate) struct File {
 struct Written {
     cloud: Option<Spanned<String>>,
     clouds: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    cloud_files: Vec<PathBuf>,
     endpoint: Option<Spanned<String>>,
     sysroot: Option<Spanned<String>>,
     network: Option<Spanned<String>>,
@@ -62,18 +67,29 @@ struct Written {
     log: Option<Spanned<String>>,
 }
 
-const KEYS: &[&str] =
-    &["cloud", "clouds", "endpoint", "sysroot", "network", "timeout", "probe_timeout", "imdsv1", "log"];
+const KEYS: &[&str] = &[
+    "cloud",
+    "clouds",
+    "cloud_files",
+    "endpoint",
+    "sysroot",
+    "network",
+    "timeout",
+    "probe_timeout",
+    "imdsv1",
+    "log",
+];
 
 impl File {
-    /// Reads the file that was given, or the default one where there is one.
+    /// Reads the file that was given, or the default one where there is one. It may name clouds that are `described` on the
+    /// command line.
     ///
     /// # Errors
     /// `ErrorKind::Usage`, naming file and line, for a file that can't be read or says what can't be done.
-    pub(crate) fn read(given: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn read(given: Option<&Path>, described: &[PathBuf]) -> Result<Self, Error> {
         let path = given.unwrap_or(Path::new(DEFAULT_FILE));
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Ok(text) => Self::parse(&text, &path.display().to_string(), described),
             Err(error) if given.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(usage(format!("the configuration file can't be read: {error}"))
                 .with_path(path.display().to_string())
@@ -81,7 +97,7 @@ impl File {
         }
     }
 
-    fn parse(text: &str, name: &str) -> Result<Self, Error> {
+    fn parse(text: &str, name: &str, described: &[PathBuf]) -> Result<Self, Error> {
         let written: Written = toml::from_str(text).map_err(|error| mistake(text, name, &error))?;
         let place = |span: Range<usize>, key: &str| format!("{}: {key}", line(text, name, span));
         macro_rules! placed {
@@ -115,6 +131,7 @@ impl File {
         let file = Self {
             cloud: placed!(cloud),
             clouds: placed!(clouds),
+            cloud_files: written.cloud_files.iter().map(|path| beside(name, path)).collect(),
             endpoint: placed!(endpoint),
             sysroot,
             network,
@@ -123,13 +140,16 @@ impl File {
             imdsv1: written.imdsv1,
             log,
         };
-        file.check()?;
+        file.check(described)?;
         Ok(file)
     }
 
     /// The library knows which clouds and URLs there can be. A wrong one is wrong even while an option overrides it.
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, described: &[PathBuf]) -> Result<(), Error> {
         let mut builder = Config::builder(Environment::default());
+        for path in self.cloud_files.iter().chain(described) {
+            builder = builder.cloud_file(path);
+        }
         if let Some((name, place)) = &self.cloud {
             builder = builder.cloud(name, place);
         }
@@ -141,6 +161,11 @@ impl File {
         }
         builder.build().map(drop)
     }
+}
+
+/// A path that is meant from where the configuration file is.
+fn beside(name: &str, path: &Path) -> PathBuf {
+    Path::new(name).parent().unwrap_or(Path::new("")).join(path)
 }
 
 /// `FILE:LINE`, counted from 1.
@@ -172,7 +197,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<File, Error> {
-        File::parse(text, "imds.toml")
+        File::parse(text, "imds.toml", &[])
     }
 
     #[test]
@@ -218,7 +243,7 @@ mod tests {
 
     #[test]
     fn only_the_default_file_may_be_missing() {
-        let error = File::read(Some(Path::new("/no/such/imds.toml"))).unwrap_err();
+        let error = File::read(Some(Path::new("/no/such/imds.toml")), &[]).unwrap_err();
         assert_eq!((error.kind().exit_code(), error.path()), (2, Some("/no/such/imds.toml")));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use imds::agent::AgentUse;
 use imds::config::{self, ConfigBuilder, duration};
 use imds::machine::Environment;
 use imds::{Client, Config, Error, Network};
@@ -80,8 +81,8 @@ impl Settings {
         environment: &Environment,
         purpose: Purpose,
     ) -> Result<Self, Error> {
-        let file = File::read(arguments.config.as_deref())?;
-        let log = log_filter(arguments, environment, &file)?;
+        let file = File::read(arguments.config.as_deref(), &arguments.cloud_file)?;
+        let log = log_filter(arguments, environment, file.log.as_ref())?;
         #[cfg(feature = "fake")]
         let scenario = match &arguments.fake {
             Some(spec) => Some(scenario(spec, "--fake")?),
@@ -111,6 +112,9 @@ impl Settings {
 
     fn take_options(&mut self, arguments: &Global) -> Result<(), Error> {
         let mut builder = self.builder.clone();
+        for path in &arguments.cloud_file {
+            builder = builder.cloud_file(path);
+        }
         if let Some(name) = &arguments.cloud {
             builder = builder.cloud(name, "--cloud");
         }
@@ -126,6 +130,7 @@ impl Settings {
         if arguments.offline {
             builder = builder.network(Network::Off);
         }
+        builder = builder.agent(agent_use(arguments)?);
         if let Some(time) = &arguments.probe_timeout {
             builder = builder.probe_timeout(duration(time, "--probe-timeout")?);
         }
@@ -173,14 +178,9 @@ impl Settings {
         #[cfg(feature = "fake")]
         let (builder, fake) = match self.scenario {
             Some(scenario) => {
-                let fake = imds_fake::Fake::start(scenario).await.map_err(|error| {
-                    Error::new(
-                        imds::model::ErrorKind::Internal,
-                        "no fake service could be started on loopback",
-                    )
-                    .with_source(error)
-                })?;
-                (self.builder.endpoint(&fake.url(), "--fake"), Some(fake))
+                let fake = start_fake(scenario).await?;
+                let builder = self.builder.endpoint(&fake.url(), "--fake").variables(fake.environment());
+                (builder, Some(fake))
             }
             None => (self.builder, None),
         };
@@ -195,9 +195,59 @@ impl Settings {
     }
 }
 
+/// Which agent is asked first.
+fn agent_use(arguments: &Global) -> Result<AgentUse, Error> {
+    let socket = match arguments.agent.as_deref() {
+        None | Some("auto") => return Ok(AgentUse::Auto),
+        Some("never") => return Ok(AgentUse::Never),
+        Some(socket) => socket,
+    };
+    if !socket.contains('/') {
+        return Err(crate::exit::usage(format!(
+            "{socket:?} is neither auto nor never nor the path of a socket"
+        ))
+        .with_path("--agent")
+        .with_remedy("write a path with a / in it: /run/imds/imds.sock"));
+    }
+    #[cfg(feature = "fake")]
+    let fake = arguments.fake.is_some();
+    #[cfg(not(feature = "fake"))]
+    let fake = false;
+    let elsewhere = [
+        ("--endpoint", arguments.endpoint.is_some()),
+        ("--sysroot", arguments.sysroot.is_some()),
+        ("--offline", arguments.offline),
+        ("--fake", fake),
+    ];
+    match elsewhere.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(crate::exit::usage(format!("an agent can't be asked together with {option}"))
+                .with_path("--agent")
+                .with_remedy(format!("leave out one of --agent and {option}")))
+        }
+        None => Ok(AgentUse::Socket(socket.into())),
+    }
+}
+
+/// The clouds that are known, the user's own among them; nothing else of this machine.
+///
+/// # Errors
+/// `ErrorKind::Usage`, with the place in the configuration file or in a cloud's description.
+pub(crate) fn known_clouds(arguments: &Global) -> Result<Config, Error> {
+    let file = File::read(arguments.config.as_deref(), &arguments.cloud_file)?;
+    let mut builder = Config::builder(Environment::default());
+    for path in file.cloud_files.iter().chain(&arguments.cloud_file) {
+        builder = builder.cloud_file(path);
+    }
+    builder.build()
+}
+
 /// This machine: its environment, and the file where no variable precedes it.
 fn this_machine(arguments: &Global, environment: &Environment, file: &File) -> ConfigBuilder {
     let mut builder = Config::builder(environment.clone());
+    for path in &file.cloud_files {
+        builder = builder.cloud_file(path);
+    }
     let unset = |variable: &str| environment.get(variable).is_none();
     if let Some((name, place)) = file.cloud.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD")) {
         builder = builder.cloud(name, place);
@@ -220,15 +270,25 @@ fn this_machine(arguments: &Global, environment: &Environment, file: &File) -> C
     builder
 }
 
-/// A machine made up by a scenario: its firmware, no variables of this one, and nothing but loopback.
+/// A machine made up by a scenario: its firmware, no variables of this one, and nothing but loopback. What its platform
+/// tells its programs is known once its service listens.
 #[cfg(feature = "fake")]
-fn fake_machine(scenario: &imds_fake::Scenario, environment: &Environment) -> ConfigBuilder {
+pub(crate) fn fake_machine(scenario: &imds_fake::Scenario, environment: &Environment) -> ConfigBuilder {
     let kept = environment.get("IMDS_TIMEOUT").map(|time| ("IMDS_TIMEOUT".to_owned(), time.to_owned()));
     let files =
         scenario.firmware().iter().fold(imds::machine::MemoryFiles::new(), |files, (name, content)| {
             files.with(&format!("/sys/class/dmi/id/{name}"), format!("{content}\n"))
         });
     Config::builder(kept.into_iter().collect()).files(std::sync::Arc::new(files)).network(Network::Loopback)
+}
+
+/// The service of a scenario, on a free port of loopback.
+#[cfg(feature = "fake")]
+pub(crate) async fn start_fake(scenario: imds_fake::Scenario) -> Result<imds_fake::Fake, Error> {
+    imds_fake::Fake::start(scenario).await.map_err(|error| {
+        Error::new(imds::model::ErrorKind::Internal, "no fake service could be started on loopback")
+            .with_source(error)
+    })
 }
 
 /// A built-in scenario by `CLOUD[:SCENARIO]`.
@@ -241,7 +301,12 @@ pub(crate) fn scenario(spec: &str, origin: &str) -> Result<imds_fake::Scenario, 
     })
 }
 
-fn log_filter(arguments: &Global, environment: &Environment, file: &File) -> Result<Targets, Error> {
+/// What the log holds: by options, the variable, what a file says, or by default.
+pub(crate) fn log_filter(
+    arguments: &Global,
+    environment: &Environment,
+    file: Option<&Targets>,
+) -> Result<Targets, Error> {
     let everywhere = |level: LevelFilter| Targets::new().with_default(level);
     if arguments.quiet {
         return Ok(everywhere(LevelFilter::ERROR));
@@ -251,6 +316,6 @@ fn log_filter(arguments: &Global, environment: &Environment, file: &File) -> Res
     }
     match environment.get("IMDS_LOG") {
         Some(text) => log::filter(text, "IMDS_LOG"),
-        None => Ok(file.log.clone().unwrap_or_else(|| everywhere(log::DEFAULT))),
+        None => Ok(file.cloned().unwrap_or_else(|| everywhere(log::DEFAULT))),
     }
 }

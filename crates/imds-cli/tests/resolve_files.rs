@@ -200,7 +200,10 @@ fn a_check_that_refuses_one_of_several_leaves_all_as_they_were() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!((read(&folder, "out/a"), read(&folder, "out/b")), ("old a\n".to_owned(), "old b\n".to_owned()));
+    assert_eq!(
+        (read(&folder, "out/a"), read(&folder, "out/b")),
+        ("old a\n".to_owned(), "old b\n".to_owned())
+    );
 }
 
 #[test]

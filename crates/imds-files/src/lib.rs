@@ -103,7 +103,22 @@ impl Produce for [u8] {
 /// [`ErrorKind::Internal`] for what the file system refuses, and for a check that fails. The old file is as it was then,
 /// unless it was written in place, and no temporary file is left.
 pub fn replace(target: &Target, new: &(impl Produce + ?Sized)) -> Result<Written, Error> {
-    replace_by(&mut FileSystem, target, new)
+    replace_by(&mut FileSystem::default(), target, new)
+}
+
+/// Runs a check: its words, and the path of the new file.
+pub type Runner<'a> = dyn Fn(&[String], &Path) -> Result<(), Error> + 'a;
+
+/// As [`replace`], with the check run by the caller, who may limit its time or what it can do.
+///
+/// # Errors
+/// As [`replace`], and what `run` fails with.
+pub fn replace_with_runner(
+    target: &Target,
+    new: &(impl Produce + ?Sized),
+    run: &Runner<'_>,
+) -> Result<Written, Error> {
+    replace_by(&mut FileSystem { runner: Some(run) }, target, new)
 }
 
 fn replace_by(
@@ -121,7 +136,7 @@ fn replace_by(
 /// # Errors
 /// As [`replace`].
 pub fn replace_all(files: &[(&Target, &dyn Produce)]) -> Result<Vec<Written>, Error> {
-    replace_all_by(&mut FileSystem, files)
+    replace_all_by(&mut FileSystem::default(), files)
 }
 
 fn replace_all_by(steps: &mut impl Steps, files: &[(&Target, &dyn Produce)]) -> Result<Vec<Written>, Error> {

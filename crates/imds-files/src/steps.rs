@@ -10,7 +10,7 @@ use imds_model::Error;
 use super::elsewhere as system;
 #[cfg(unix)]
 use super::unix as system;
-use super::{Attributes, check};
+use super::{Attributes, Runner, check};
 
 /// What can be done to a file system. Everything else about writing is in the order of these.
 pub(super) trait Steps {
@@ -49,10 +49,13 @@ pub(super) trait Steps {
 }
 
 /// The real one.
-#[derive(Debug)]
-pub(super) struct FileSystem;
+#[derive(Default)]
+pub(super) struct FileSystem<'a> {
+    /// Who runs checks, where it isn't this crate.
+    pub(super) runner: Option<&'a Runner<'a>>,
+}
 
-impl Steps for FileSystem {
+impl Steps for FileSystem<'_> {
     type File = File;
 
     fn create(&mut self, path: &Path, private: bool) -> io::Result<File> {
@@ -80,7 +83,10 @@ impl Steps for FileSystem {
     }
 
     fn check(&mut self, command: &[String], path: &Path) -> Result<(), Error> {
-        check::run(command, path)
+        match self.runner {
+            Some(run) => run(command, path),
+            None => check::run(command, path),
+        }
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {

@@ -94,7 +94,7 @@ fn an_owner_that_cant_be_kept_is_told() {
     let old = fs::metadata("/").unwrap();
     let file = File::options().write(true).open(folder.path("file.toml")).unwrap();
     fs::set_permissions(folder.path("file.toml"), fs::Permissions::from_mode(0o600)).unwrap();
-    let warning = FileSystem.keep(&file, &old).unwrap();
+    let warning = FileSystem::default().keep(&file, &old).unwrap();
     let now = file.metadata().unwrap();
     assert_eq!(now.mode() & 0o777, old.mode() & 0o777);
     assert_eq!(warning.is_none(), now.uid() == old.uid() && now.gid() == old.gid(), "{warning:?}");
@@ -215,7 +215,7 @@ struct Failing {
     /// How many steps succeed.
     left: usize,
     killed: bool,
-    real: FileSystem,
+    real: FileSystem<'static>,
 }
 
 impl Failing {
@@ -295,7 +295,7 @@ fn a_step_that_fails_leaves_the_old_file_and_nothing_else() {
         for left in 0.. {
             let folder = Folder::with_old();
             let target = Target { check: shell("test -s \"$1\""), ..folder.target("file.toml") };
-            let result = replace_by(&mut Failing { left, killed, real: FileSystem }, &target, NEW);
+            let result = replace_by(&mut Failing { left, killed, real: FileSystem::default() }, &target, NEW);
             let found = fs::read(&target.path).unwrap();
             if result.is_ok() {
                 assert_eq!((left, &*found), (7, NEW));
@@ -315,7 +315,7 @@ fn a_check_in_place_cleans_up_too() {
     for left in 0..=3 {
         let folder = Folder::with_old();
         let target = Target { in_place_inode: true, check: shell("exit 0"), ..folder.target("file.toml") };
-        let mut failing = Failing { left, killed: false, real: FileSystem };
+        let mut failing = Failing { left, killed: false, real: FileSystem::default() };
         replace_by(&mut failing, &target, NEW).unwrap_err();
         assert_eq!(fs::read(&target.path).unwrap(), OLD, "step {left}");
         // Where removing is what fails, the file that can't be removed stays; it is named.
@@ -368,4 +368,21 @@ fn differences_are_shown_as_a_unified_diff() {
     assert_eq!(diff(None, b"a\n", path), "--- /dev/null\n+++ /etc/agent.toml\n@@ -0,0 +1 @@\n+a\n");
     assert_eq!(diff(Some(b"a\n"), b"a\n", path), "");
     assert!(diff(Some(b"a\n"), b"a", path).contains("No newline at end of file"));
+}
+
+#[test]
+fn a_check_may_be_run_by_the_caller() {
+    let folder = Folder::with_old();
+    let target =
+        Target { check: Some(vec!["judge".to_owned(), "it".to_owned()]), ..folder.target("file.toml") };
+    let asked = std::cell::RefCell::new(Vec::new());
+    let refuse = |command: &[String], path: &Path| {
+        asked.borrow_mut().push((command.to_vec(), fs::read(path).unwrap()));
+        Err(Error::new(ErrorKind::Internal, "no"))
+    };
+    assert!(replace_with_runner(&target, NEW, &refuse).is_err());
+    assert_eq!(*asked.borrow(), [(vec!["judge".to_owned(), "it".to_owned()], NEW.to_vec())]);
+    assert_eq!(fs::read(&target.path).unwrap(), OLD);
+    assert_eq!(replace_with_runner(&target, NEW, &|_, _| Ok(())).unwrap(), CHANGED);
+    assert_eq!(fs::read(&target.path).unwrap(), NEW);
 }

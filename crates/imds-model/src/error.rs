@@ -69,6 +69,8 @@ kinds! {
     NetworkForbidden = "network_forbidden" => REFUSED;
     /// The path would give a secret.
     Secret = "secret" => REFUSED;
+    /// Whoever answers isn't who was meant: a local socket that belongs to somebody else.
+    Untrusted = "untrusted" => REFUSED;
     /// Too many requests (429).
     Throttled = "throttled" => UNREACHABLE;
     /// The service is being updated (410).
@@ -235,6 +237,26 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Reads back what was written by a program of this or a later version: a kind that isn't known here is
+/// [`ErrorKind::Malformed`]. Cloud and path come back as a part of the message.
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            kind: String,
+            message: String,
+            remedy: Option<String>,
+        }
+        let written = Written::deserialize(deserializer)?;
+        let kind = ErrorKind::ALL.iter().copied().find(|kind| kind.name() == written.kind);
+        let error = Self::new(kind.unwrap_or(ErrorKind::Malformed), written.message);
+        Ok(match written.remedy {
+            Some(remedy) => error.with_remedy(remedy),
+            None => error,
+        })
     }
 }
 

@@ -1,11 +1,17 @@
 //! One snapshot of what is known of a machine.
 
+mod kept;
+mod read_back;
+
 use std::time::{Duration, SystemTime};
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::{CloudName, Disk, Error, ErrorKind, Field, Interface, Selector, Source, Tags, Value};
+use kept::shaped;
+pub use kept::{InvalidKept, Kept};
+pub use read_back::InvalidDocument;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -126,12 +132,12 @@ impl Metadata {
         self.stale
     }
 
-    fn oldest_stale_age(&self) -> Duration {
+    fn oldest_stale_age(&self, now: SystemTime) -> Duration {
         let oldest = self.readings().filter_map(|(_, reading)| match reading {
             Reading::Known { read_at, trouble: Some(_), .. } => Some(*read_at),
             _ => None,
         });
-        oldest.min().and_then(|read_at| read_at.elapsed().ok()).unwrap_or_default()
+        oldest.min().and_then(|read_at| now.duration_since(read_at).ok()).unwrap_or_default()
     }
 
     /// What the user should hear about the way the values were read (IMDSv1 had to be used, for instance).
@@ -318,10 +324,20 @@ impl Metadata {
         }
     }
 
+    /// Changes every time in it, because the clock that they were read from was set.
+    pub fn map_times(&mut self, map: impl Fn(SystemTime) -> SystemTime) {
+        self.taken_at = map(self.taken_at);
+        for reading in self.readings.iter_mut().flatten() {
+            if let Reading::Known { read_at, .. } = reading {
+                *read_at = map(*read_at);
+            }
+        }
+    }
+
     /// The JSON form: the known fields at the top, then `schema`, `errors`, and what else was asked for.
     #[must_use]
     pub fn document(&self, sources: bool) -> Document<'_> {
-        Document { metadata: self, sources }
+        Document { metadata: self, sources, now: None }
     }
 }
 
@@ -330,6 +346,15 @@ impl Metadata {
 pub struct Document<'a> {
     metadata: &'a Metadata,
     sources: bool,
+    now: Option<SystemTime>,
+}
+
+impl Document<'_> {
+    /// With ages as they are at this time, for callers that trust another clock than the system's.
+    #[must_use]
+    pub fn at(self, now: SystemTime) -> Self {
+        Self { now: Some(now), ..self }
+    }
 }
 
 impl Serialize for Document<'_> {
@@ -344,7 +369,8 @@ impl Serialize for Document<'_> {
         object.serialize_entry("schema", &SCHEMA)?;
         if metadata.stale {
             object.serialize_entry("stale", &true)?;
-            object.serialize_entry("age_seconds", &metadata.oldest_stale_age().as_secs())?;
+            let now = self.now.unwrap_or_else(SystemTime::now);
+            object.serialize_entry("age_seconds", &metadata.oldest_stale_age(now).as_secs())?;
         }
         let errors: Errors<'_> = Errors(metadata);
         if !errors.is_empty() {

@@ -1,6 +1,7 @@
 //! Where a value was read.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::Field;
 
@@ -49,6 +50,75 @@ impl fmt::Display for Source {
             Self::Told(option) => write!(f, "told:{option}"),
             Self::Agent(socket) => write!(f, "agent:{socket}"),
             Self::Mock => write!(f, "mock"),
+        }
+    }
+}
+
+/// Reads back what `Display` prints. A path holds no `#`: it would be no part of a request.
+impl FromStr for Source {
+    type Err = UnknownSource;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSource> {
+        let unknown = || UnknownSource(text.to_owned());
+        if text == "mock" {
+            return Ok(Self::Mock);
+        }
+        let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
+        let rest_owned = rest.to_owned();
+        Ok(match kind {
+            "imds" => {
+                let (path, pointer) = rest.split_once('#').unwrap_or((rest, ""));
+                Self::Imds { path: path.to_owned(), pointer: pointer.to_owned() }
+            }
+            "firmware" => Self::Firmware(rest_owned),
+            "file" => Self::File(rest_owned),
+            "derived" if rest.is_empty() => Self::Derived(Vec::new()),
+            "derived" => {
+                let fields = rest.split(',').map(|name| name.parse().map_err(|_| unknown()));
+                Self::Derived(fields.collect::<Result<_, _>>()?)
+            }
+            "environment" => Self::Environment(rest_owned),
+            "told" => Self::Told(rest_owned),
+            "agent" => Self::Agent(rest_owned),
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+/// The text names no source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownSource(String);
+
+impl fmt::Display for UnknownSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} names no source", self.0)
+    }
+}
+
+impl std::error::Error for UnknownSource {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_read_back_what_they_print() {
+        for (source, text) in [
+            (Source::Imds { path: "/a/b?x=y:z".into(), pointer: String::new() }, "imds:/a/b?x=y:z"),
+            (Source::Imds { path: "/a".into(), pointer: "/c#d".into() }, "imds:/a#/c#d"),
+            (Source::Firmware("/sys/class/dmi/id/uuid".into()), "firmware:/sys/class/dmi/id/uuid"),
+            (Source::File("/run/a:b".into()), "file:/run/a:b"),
+            (Source::Derived(vec![Field::Cloud, Field::Zone]), "derived:cloud,zone"),
+            (Source::Derived(Vec::new()), "derived:"),
+            (Source::Environment("A".into()), "environment:A"),
+            (Source::Told("--cloud".into()), "told:--cloud"),
+            (Source::Agent("/run/imds/imds.sock".into()), "agent:/run/imds/imds.sock"),
+            (Source::Mock, "mock"),
+        ] {
+            assert_eq!((&*source.to_string(), text.parse()), (text, Ok(source)));
+        }
+        for text in ["", "imds", "dream:x", "derived:cloud,nothing"] {
+            assert!(text.parse::<Source>().is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::CloudName;
 
@@ -42,7 +42,7 @@ impl fmt::Display for Outcome {
 }
 
 /// How sure the verdict is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// Told by the user, decisive firmware, or a service that identified itself strictly.
@@ -52,7 +52,7 @@ pub enum Confidence {
 }
 
 /// Where a piece of evidence was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceSource {
     /// The user, the configuration or the boot loader said so.
@@ -83,7 +83,7 @@ impl fmt::Display for EvidenceSource {
 }
 
 /// How much a piece of evidence weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
     /// Names nothing alone.
@@ -125,6 +125,26 @@ impl Serialize for Evidence {
         object.serialize_field("supports", &self.supports.as_ref().map(ToString::to_string))?;
         object.serialize_field("strength", &self.strength)?;
         object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Evidence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            source: EvidenceSource,
+            detail: String,
+            supports: Option<String>,
+            strength: Strength,
+        }
+        let written = Written::deserialize(deserializer)?;
+        let supports = match written.supports.as_deref() {
+            None => None,
+            Some("none") => Some(Outcome::None),
+            Some("unknown") => Some(Outcome::Unknown),
+            Some(cloud) => Some(Outcome::Cloud(CloudName::new(cloud).map_err(serde::de::Error::custom)?)),
+        };
+        Ok(Self { source: written.source, detail: written.detail, supports, strength: written.strength })
     }
 }
 
@@ -188,5 +208,56 @@ impl Serialize for Verdict {
         // Microseconds are the finest thing worth saying; more digits would only be noise.
         object.serialize_field("elapsed_ms", &((self.elapsed.as_micros() as f64) / 1000.0))?;
         object.end()
+    }
+}
+
+/// Reads the stable form back; members that aren't known are passed over.
+impl<'de> Deserialize<'de> for Verdict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        #[derive(Deserialize)]
+        struct Written {
+            outcome: String,
+            cloud: Option<CloudName>,
+            confidence: Confidence,
+            #[serde(default)]
+            evidence: Vec<Evidence>,
+            requests: u32,
+            elapsed_ms: f64,
+        }
+        let written = Written::deserialize(deserializer)?;
+        let outcome = match (written.outcome.as_str(), written.cloud) {
+            ("cloud", Some(cloud)) => Outcome::Cloud(cloud),
+            ("none", None) => Outcome::None,
+            ("unknown", None) => Outcome::Unknown,
+            _ => return Err(D::Error::custom("outcome and cloud don't fit together")),
+        };
+        let elapsed = Duration::try_from_secs_f64(written.elapsed_ms / 1000.0).map_err(D::Error::custom)?;
+        Ok(Self::new(outcome, written.confidence, written.evidence, written.requests, elapsed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_reads_back_what_it_wrote() {
+        for outcome in [Outcome::Cloud(CloudName::GCP), Outcome::None, Outcome::Unknown] {
+            let evidence = Evidence {
+                source: EvidenceSource::Firmware,
+                detail: "sys_vendor is Google".to_owned(),
+                supports: Some(outcome.clone()),
+                strength: Strength::Strong,
+            };
+            let explaining = Evidence { supports: None, source: EvidenceSource::Told, ..evidence.clone() };
+            let evidence = vec![evidence, explaining];
+            let verdict = Verdict::new(outcome, Confidence::Likely, evidence, 2, Duration::from_micros(1234));
+            let text = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
+        }
+        let contradictory =
+            r#"{"outcome":"none","cloud":"aws","confidence":"likely","requests":0,"elapsed_ms":0}"#;
+        assert!(serde_json::from_str::<Verdict>(contradictory).is_err());
     }
 }

@@ -35,6 +35,7 @@
 //! | `template` | [`Template`]: a source, parsed |
 //! | `format` | the formats: how each finds its strings and writes them anew |
 //! | [`dialect`] | other programs' own placeholders |
+//! | `variables` | [`Variables`]: metadata as environment variables |
 //! | `error`, `position` | [`Errors`]: everything at once, by line and column |
 
 pub mod dialect;
@@ -47,6 +48,7 @@ mod position;
 mod resolve;
 mod template;
 mod values;
+mod variables;
 
 pub use error::{Errors, Problem, ProblemKind};
 pub use format::kind::{Format, UnknownFormat};
@@ -58,3 +60,4 @@ pub use position::Position;
 pub use resolve::{Instead, Missing, Resolved, StandIn};
 pub use template::Template;
 pub use values::{Lookup, Values};
+pub use variables::{PREFIX, Variables};

@@ -10,6 +10,7 @@ use imds_model::{
     Source, Strength, Value, Verdict,
 };
 
+use crate::agent::{Agent, Watching};
 use crate::clouds::description::{Description, Node, Pattern};
 use crate::config::Config;
 use crate::detect::firmware::{self, Firmware};
@@ -20,6 +21,9 @@ use crate::secrets::{Path, Ruling};
 use crate::service::{Permissions, Service};
 use crate::transport::{Deadline, Exchange, Network};
 use crate::{clouds, volume};
+
+/// An agent has its answers at hand; the rest of the time is the service's.
+const AGENT_TIME: Duration = Duration::from_secs(1);
 
 /// Says where this machine runs, and reads its metadata.
 ///
@@ -81,7 +85,93 @@ impl Client {
         if let Some(kept) = &*self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) {
             return kept.clone();
         }
-        self.detect_anew(self.probe_time()).await.0
+        match self.agents_verdict(self.deadline()).await {
+            Ok(Some(verdict)) => verdict,
+            Ok(None) => self.detect_anew(self.probe_time()).await.0,
+            Err(error) => {
+                let mut evidence = Vec::new();
+                note(&mut evidence, EvidenceSource::Told, error.to_string(), None, Strength::Weak);
+                Verdict::new(Outcome::Unknown, Confidence::Likely, evidence, 0, Duration::ZERO)
+            }
+        }
+    }
+
+    /// Agents that may know it already, with the time that is left for them.
+    fn agents(&self, deadline: Deadline) -> impl Iterator<Item = Agent> {
+        let sockets = self.config().agents.paths.clone().into_iter();
+        sockets.map(move |socket| Agent::at(socket).within(deadline.left().min(AGENT_TIME)))
+    }
+
+    /// What a running agent tells as it happens, from after the notice with this id; nothing where no agent is to be asked, or
+    /// none is there.
+    ///
+    /// # Errors
+    /// As [`Agent::watch`], where [nobody else](crate::agent::AgentUse::Socket) may be asked.
+    pub async fn watch_agent(&self, since: Option<&str>) -> Result<Option<Watching>, Error> {
+        for agent in self.agents(self.deadline()) {
+            match agent.watch_since(since).await {
+                Ok(watching) => return Ok(Some(watching)),
+                Err(error) => self.pass_over(&agent, error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// That an agent is no help; an error where nobody else may be asked.
+    fn pass_over(&self, agent: &Agent, error: Error) -> Result<(), Error> {
+        if self.config().agents.alone {
+            return Err(error);
+        }
+        match error.kind() {
+            // The usual thing on machines without an agent.
+            ErrorKind::Unreachable => tracing::trace!(%error, "no agent"),
+            ErrorKind::Untrusted => tracing::warn!(%error, "the agent isn't asked"),
+            _ => tracing::debug!(socket = %agent.socket().display(), %error, "the agent is no help"),
+        }
+        Ok(())
+    }
+
+    /// The verdict of a running agent, if one is to be asked and knows. What the user told counts for more.
+    async fn agents_verdict(&self, deadline: Deadline) -> Result<Option<Verdict>, Error> {
+        if self.config().forced.is_some() {
+            return Ok(None);
+        }
+        for agent in self.agents(deadline) {
+            match agent.verdict().await {
+                Ok(verdict) if verdict.cloud().is_none_or(|cloud| self.config().permits(cloud)) => {
+                    return Ok(Some(verdict));
+                }
+                Ok(verdict) => {
+                    let error = Error::new(
+                        ErrorKind::Unknown,
+                        format!("the agent says {}, which may not be found here", verdict.outcome),
+                    );
+                    self.pass_over(&agent, error)?;
+                }
+                Err(error) => self.pass_over(&agent, error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a running agent knows of these fields, if one is to be asked and knows.
+    async fn agents_metadata(
+        &self,
+        deadline: Deadline,
+        cloud: &CloudName,
+        fields: &[Field],
+    ) -> Result<Option<Metadata>, Error> {
+        for agent in self.agents(deadline) {
+            match agent.metadata(fields).await {
+                Ok(metadata) if metadata.cloud() == cloud => return Ok(Some(metadata)),
+                Ok(metadata) => {
+                    let message = format!("the agent says that this is {}, not {cloud}", metadata.cloud());
+                    self.pass_over(&agent, Error::new(ErrorKind::Unknown, message))?;
+                }
+                Err(error) => self.pass_over(&agent, error)?,
+            }
+        }
+        Ok(None)
     }
 
     /// Detections that are asked for at the same time are one.
@@ -106,9 +196,13 @@ impl Client {
         let config = self.config();
         let mut evidence = Vec::new();
         let machine = config.machine_counts.then_some(&config.machine);
-        if let Some(outcome) =
-            told(config.forced.as_ref(), &config.clouds, machine, |cloud| config.permits(cloud), &mut evidence)
-        {
+        if let Some(outcome) = told(
+            config.forced.as_ref(),
+            &config.clouds,
+            machine,
+            |cloud| config.permits(cloud),
+            &mut evidence,
+        ) {
             return (Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed()), None);
         }
         match machine {
@@ -166,7 +260,8 @@ impl Client {
             *suspect == clouds::cloud_name(cloud)
                 || cloud.based_on.as_ref().is_some_and(|base| *suspect.as_str() == **base)
         };
-        let nodes = config.clouds.nodes().filter(|(node, how)| self.meets(node, how)).map(|(node, _)| node);
+        let nodes = config.clouds.nodes().filter(|(node, how)| !how.elsewhere && self.meets(node, how));
+        let nodes = nodes.map(|(node, _)| node);
         let candidates: Vec<probe::Candidate> = nodes
             .chain(config.clouds.iter())
             .filter(|cloud| suspect.is_none_or(|suspect| is_suspect(suspect, cloud)))
@@ -175,10 +270,12 @@ impl Client {
         if candidates.is_empty() {
             return (before.0, before.1, 0, None);
         }
-        let probed = probe::probe(&candidates, &config.machine, config.network, budget, evidence).await;
+        let means = (config.network, &config.trust, config.observer.as_ref());
+        let probed = probe::probe(&candidates, &config.machine, means, budget, evidence).await;
         let native: Vec<&Arc<Service>> =
             probed.identified.iter().filter(|service| !probe::is_imitated(service)).collect();
         let outcome = match native.first().or(probed.identified.first().as_ref()) {
+            Some(service) if !config.permits(service.cloud()) => (Outcome::Unknown, Confidence::Likely),
             Some(service) => {
                 self.0
                     .services
@@ -186,8 +283,8 @@ impl Client {
                     .unwrap_or_else(PoisonError::into_inner)
                     .entry(service.description().name.to_string())
                     .or_insert_with(|| self.service_like(service));
-                let contradicted =
-                    native.len() > 1 || before.0.cloud().is_some_and(|cloud| cloud != service.cloud());
+                let contradicted = native.iter().any(|other| other.cloud() != service.cloud())
+                    || before.0.cloud().is_some_and(|cloud| !is_suspect(cloud, service.description()));
                 let confidence = if contradicted { Confidence::Likely } else { Confidence::Certain };
                 (Outcome::Cloud(service.cloud().clone()), confidence)
             }
@@ -228,7 +325,10 @@ impl Client {
         let config = self.config();
         let protocol = cloud.service.as_ref()?;
         let probe = cloud.probe.as_ref()?;
-        if !config.permits(&clouds::cloud_name(cloud)) {
+        // What is built on a permitted cloud's software is asked as well, so that it isn't taken for it.
+        let base = cloud.based_on.as_ref().and_then(|base| config.clouds.find(base));
+        let permitted = |cloud: &Description| config.permits(&clouds::cloud_name(cloud));
+        if !permitted(cloud) && !base.is_some_and(permitted) {
             return None;
         }
         if let Some(variable) = config.disabled_by(protocol) {
@@ -242,7 +342,9 @@ impl Client {
         };
         let endpoints = match told {
             Ok(Some(endpoint)) => vec![endpoint],
-            Ok(None) if probe.needs_evidence && !spoken_for(evidence, &cloud.name) => return None,
+            Ok(None) if probe.needs_evidence && !spoken_for(evidence, &clouds::cloud_name(cloud)) => {
+                return None;
+            }
             Ok(None) => match config.own_endpoint(protocol) {
                 Ok(endpoint) => probe::endpoints(endpoint, &config.machine),
                 Err(error) => {
@@ -258,6 +360,8 @@ impl Client {
         let mut permissions = self.permissions(cloud);
         // A token that never comes (hop limit) has to leave time for a request without one.
         permissions.token_time = permissions.token_time.min(budget.mul_f64(0.4));
+        // Whoever answers here may be nobody's service, and twenty clouds ask it.
+        permissions.tries = permissions.tries.min(2);
         (!endpoints.is_empty()).then_some(probe::Candidate {
             description: cloud,
             protocol,
@@ -278,7 +382,7 @@ impl Client {
             return (verdict, Ok(()));
         }
         let started = Instant::now();
-        let service = match self.service(&cloud) {
+        let service = match self.service_here(&cloud) {
             Ok(service) => service,
             Err(error) => return (verdict, Err(error)),
         };
@@ -307,6 +411,14 @@ impl Client {
         }
     }
 
+    /// The service that answers for this cloud here: its own, or that of a node from which all has to be read.
+    pub(crate) fn service_here(&self, cloud: &CloudName) -> Result<Arc<Service>, Error> {
+        match self.node_of(cloud) {
+            Some((node, true)) => self.service_of(node),
+            _ => self.service(cloud),
+        }
+    }
+
     /// The service that a description tells of, made once.
     fn service_of(&self, description: &'static Description) -> Result<Arc<Service>, Error> {
         let config = self.config();
@@ -329,9 +441,9 @@ impl Client {
         if let Some(service) = services.get(&*description.name) {
             return Ok(Arc::clone(service));
         }
-        let endpoint =
-            config.endpoint_of(description, protocol).map_err(|error| error.with_cloud(&cloud))?;
-        let exchange = Arc::new(Exchange::new(endpoint, config.network));
+        let endpoint = config.endpoint_of(description, protocol).map_err(|error| error.with_cloud(&cloud))?;
+        let exchange = Exchange::new(endpoint, config.network, config.trust.clone());
+        let exchange = Arc::new(exchange.observed_by(config.observer.clone()));
         let permissions = self.permissions(description);
         let service = Service::new(description, protocol, exchange, permissions, config.machine.clone());
         services.insert(description.name.to_string(), Arc::clone(&service));
@@ -387,7 +499,11 @@ impl Client {
     /// The cloud. A service that only wants to be asked later is asked later, for as long as the caller waits.
     async fn cloud_before(&self, deadline: Deadline) -> Result<(CloudName, Verdict), Error> {
         let kept = self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let verdict = match kept {
+        let known = match kept {
+            Some(kept) => Some(kept),
+            None => self.agents_verdict(deadline).await?,
+        };
+        let verdict = match known {
             Some(kept) => kept,
             None => loop {
                 let (verdict, rest) = self.detect_anew(self.probe_time().min(deadline.left())).await;
@@ -402,12 +518,28 @@ impl Client {
         match &verdict.outcome {
             Outcome::Cloud(cloud) => Ok((cloud.clone(), verdict)),
             Outcome::None => Err(Error::new(ErrorKind::NoCloud, "this machine is in no cloud").with_remedy(
-                "if it is, name the cloud with --cloud; `imds detect --explain` shows the reasons",
+                self.remedy_with_nodes(
+                    "if it is, name the cloud with --cloud; `imds detect --explain` shows the reasons",
+                ),
             )),
             Outcome::Unknown => {
                 Err(Error::new(ErrorKind::Unknown, "whether this machine is in a cloud can't be said")
-                    .with_remedy("name the cloud with --cloud, or look at `imds detect --explain`"))
+                    .with_remedy(self.remedy_with_nodes(
+                        "name the cloud with --cloud, or look at `imds detect --explain`",
+                    )))
             }
+        }
+    }
+
+    /// A remedy, with what can be read here although the machine is in no cloud.
+    fn remedy_with_nodes(&self, remedy: &str) -> String {
+        let mut met =
+            self.config().clouds.nodes().filter(|(node, how)| how.elsewhere && self.meets(node, how));
+        match met.next() {
+            Some((node, how)) => {
+                format!("--cloud {} reads {}'s local service; {remedy}", &*how.of, &*node.title)
+            }
+            None => remedy.to_owned(),
         }
     }
 
@@ -442,15 +574,21 @@ impl Client {
         verdict: &Verdict,
         fields: &[Field],
     ) -> Result<Metadata, Error> {
+        if let Some(metadata) = self.agents_metadata(deadline, cloud, fields).await? {
+            return Ok(metadata);
+        }
         let mut metadata = Metadata::new(cloud.clone());
         let mut wanted: Vec<Field> = fields.to_vec();
-        let clustered = self.config().clouds.find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
+        let clustered =
+            self.config().clouds.find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
         if wanted.contains(&Field::Platform) && clustered && !wanted.contains(&Field::ClusterName) {
             wanted.push(Field::ClusterName);
         }
         let node = self.node_of(cloud);
         let said_by_node = |field: &Field| {
-            node.is_some_and(|(node, alone)| alone || node.fields.get(field.name()).is_some())
+            node.is_some_and(|(node, alone)| {
+                alone || node.node.as_ref().is_some_and(|how| how.adds.iter().any(|it| **it == *field.name()))
+            })
         };
         let (of_node, of_cloud): (Vec<Field>, Vec<Field>) = wanted.into_iter().partition(said_by_node);
         // What the cloud's own service can't say is the failure of the whole, unless nothing else was wanted.
@@ -492,9 +630,10 @@ impl Client {
         let mut documents = read::documents(service, &plan, deadline).await;
         extract::extract(&documents, &plan, metadata);
         // What the usual places don't say may be elsewhere.
-        let absent = plan.steps.iter().filter(|(field, _)| {
-            matches!(metadata.reading(*field), Some(Reading::Absent { .. }))
-        });
+        let absent = plan
+            .steps
+            .iter()
+            .filter(|(field, _)| matches!(metadata.reading(*field), Some(Reading::Absent { .. })));
         let elsewhere: Vec<&'static str> = absent
             .flat_map(|(field, _)| plan::otherwise(service.description(), *field))
             .filter(|document| !documents.has(document))
@@ -588,7 +727,7 @@ impl Client {
         let path = Path::parse(path)?;
         let deadline = self.deadline();
         let (cloud, _) = self.cloud_before(deadline).await?;
-        let service = self.service(&cloud)?;
+        let service = self.service_here(&cloud)?;
         let ruling = if allow_secret { Ruling::Open } else { path.judge(service.description()) };
         if ruling == Ruling::Secret {
             return Err(Error::new(ErrorKind::Secret, "this path gives a secret")
@@ -631,9 +770,9 @@ fn unreadable(cloud: &CloudName) -> Error {
 }
 
 /// Whether anything at all speaks for this cloud.
-fn spoken_for(evidence: &[Evidence], cloud: &str) -> bool {
+fn spoken_for(evidence: &[Evidence], cloud: &CloudName) -> bool {
     let cloud_of = |piece: &Evidence| piece.supports.as_ref().and_then(Outcome::cloud).cloned();
-    evidence.iter().any(|piece| cloud_of(piece).is_some_and(|supported| supported.as_str() == cloud))
+    evidence.iter().any(|piece| cloud_of(piece).is_some_and(|supported| supported == *cloud))
 }
 
 /// The volume behind a device, by a snapshot's disks and the machine's own files.

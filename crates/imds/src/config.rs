@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use imds_model::{CloudName, Error, ErrorKind, Outcome};
 
+use crate::agent::{AgentUse, Sockets};
 use crate::clouds::Clouds;
 use crate::clouds::description::{Description, Service as Protocol};
 use crate::machine::{Environment, Files, Machine, Sysroot, leases, links};
+use crate::observer::Observer;
 use crate::transport::retry::TRIES;
-use crate::transport::{Endpoint, Network};
+use crate::transport::{Endpoint, Network, Trust, tls};
 
 /// How long a command may wait for an answer in all.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,10 +35,13 @@ pub struct Config {
     /// Whether the machine's own firmware is that of the endpoint's machine.
     pub(crate) machine_counts: bool,
     pub(crate) network: Network,
+    pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
     pub(crate) probe_timeout: Duration,
     pub(crate) tokenless: bool,
     pub(crate) patient: bool,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) agents: Sockets,
 }
 
 impl Config {
@@ -63,6 +68,19 @@ impl Config {
     #[must_use]
     pub fn network(&self) -> Network {
         self.network
+    }
+
+    /// The machine whose files and variables are looked at.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Where every cloud is asked, where an endpoint was given: `127.0.0.1:1338/prefix`. What is read there need not be
+    /// about [this machine](Self::machine).
+    #[must_use]
+    pub fn given_endpoint(&self) -> Option<String> {
+        self.endpoint.as_ref().map(|endpoint| format!("{}{}", endpoint.authority(), endpoint.prefix()))
     }
 
     pub(crate) fn permits(&self, cloud: &CloudName) -> bool {
@@ -96,7 +114,9 @@ impl Config {
     pub(crate) fn own_endpoint(&self, protocol: &Protocol) -> Result<Endpoint, Error> {
         let files = self.machine.files();
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok()) {
+        for address in
+            [&protocol.ipv4, &protocol.ipv6].into_iter().flatten().filter_map(|text| text.parse().ok())
+        {
             match address {
                 // A link-local address says nothing without the link.
                 IpAddr::V6(address) if address.is_unicast_link_local() => {
@@ -131,9 +151,13 @@ impl Config {
                 }
             }
         }
-        Ok(match &protocol.host {
+        let endpoint = match &protocol.host {
             Some(host) => Endpoint::named(host, addresses, protocol.port),
             None => Endpoint::literal(addresses),
+        };
+        Ok(match protocol.tls_host.as_ref().filter(|_| tls::SPOKEN) {
+            Some(host) => endpoint.or_over_tls(host),
+            None => endpoint,
         })
     }
 
@@ -191,6 +215,8 @@ impl Config {
 #[must_use]
 pub struct ConfigBuilder {
     known: Clouds,
+    #[cfg(feature = "cloud-files")]
+    described: Vec<crate::clouds::file::Described>,
     environment: Environment,
     cloud: Option<(String, String)>,
     clouds: Option<(Vec<String>, String)>,
@@ -198,10 +224,14 @@ pub struct ConfigBuilder {
     sysroot: Option<String>,
     files: Option<Arc<dyn Files>>,
     network: Option<Network>,
+    #[cfg(feature = "tls")]
+    roots: Vec<(Vec<u8>, String)>,
     timeout: Option<Duration>,
     probe_timeout: Option<Duration>,
     no_imdsv1: bool,
     patient: bool,
+    observer: Option<Arc<dyn Observer>>,
+    agent: AgentUse,
 }
 
 impl ConfigBuilder {
@@ -214,6 +244,56 @@ impl ConfigBuilder {
     /// The only clouds that may be found or asked.
     pub fn clouds(mut self, names: &[String], origin: &str) -> Self {
         self.clouds = Some((names.to_vec(), origin.to_owned()));
+        self
+    }
+
+    /// Describes a cloud of your own, in the shape of the built-in ones (feature `cloud-files`); docs/cloud-files.md tells
+    /// it whole. `origin` is what errors call the text. It may be built on another cloud (`based_on`), and take the place
+    /// of a built-in one of its name (`overrides = true`); what built-in clouds keep secret stays so.
+    ///
+    /// Descriptions live as long as the process; one that was read before takes no further memory.
+    ///
+    /// ```
+    /// use imds::{Config, Field, machine::Environment};
+    /// let lab = r#"
+    ///     name = "lab"
+    ///     title = "The lab in the cellar"
+    ///
+    ///     [[firmware]]
+    ///     when = { sys_vendor = "Cellar Inc." }
+    ///     strength = "certain"
+    ///
+    ///     [service]
+    ///     ipv4 = "169.254.169.254"
+    ///
+    ///     [documents]
+    ///     machine = { path = "/v1/machine", format = "json" }
+    ///
+    ///     [fields]
+    ///     instance_id = "machine#/id"
+    ///     region = "machine#/room"
+    /// "#;
+    /// let config = Config::builder(Environment::default()).describe(lab, "lab.toml").cloud("lab", "--cloud").build()?;
+    /// let lab = config.clouds().into_iter().find(|cloud| cloud.name.as_str() == "lab").unwrap();
+    /// assert!(lab.fields.contains(&Field::InstanceId));
+    ///
+    /// let error = Config::builder(Environment::default()).describe("nmae = 'lab'", "lab.toml").build().unwrap_err();
+    /// assert_eq!(error.path(), Some("lab.toml:1:1"));
+    /// assert_eq!(error.remedy(), Some("did you mean name?"));
+    /// # Ok::<(), imds::Error>(())
+    /// ```
+    #[cfg(feature = "cloud-files")]
+    pub fn describe(mut self, toml_text: &str, origin: &str) -> Self {
+        let described = crate::clouds::file::Described::Text(toml_text.to_owned(), origin.to_owned());
+        self.described.push(described);
+        self
+    }
+
+    /// Describes clouds of your own by a file as in [`ConfigBuilder::describe`], or by all `*.toml` of a directory in the
+    /// order of their names (feature `cloud-files`). Read by [`ConfigBuilder::build`].
+    #[cfg(feature = "cloud-files")]
+    pub fn cloud_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.described.push(crate::clouds::file::Described::Path(path.into()));
         self
     }
 
@@ -235,9 +315,23 @@ impl ConfigBuilder {
         self
     }
 
+    /// Variables beside those of the environment, in the place of any of their names: what the platform tells its programs.
+    pub fn variables(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
     /// The network policy.
     pub fn network(mut self, network: Network) -> Self {
         self.network = Some(network);
+        self
+    }
+
+    /// Trusts the certificates of this PEM text as roots, beside the system's, where a service is asked over TLS (feature
+    /// `tls`). `origin` is what errors call the text.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>, origin: &str) -> Self {
+        self.roots.push((pem.into(), origin.to_owned()));
         self
     }
 
@@ -265,12 +359,26 @@ impl ConfigBuilder {
         self
     }
 
+    /// Whether a running agent is asked before the service. Default: [`AgentUse::Never`].
+    pub fn agent(mut self, wanted: AgentUse) -> Self {
+        self.agent = wanted;
+        self
+    }
+
+    /// Tells about every request to a metadata service; for metrics.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Checks it all and reads what wasn't set from the environment.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`], naming the option or variable that can't be used.
+    /// [`ErrorKind::Usage`], naming the option or variable that can't be used, or the place in a cloud's description.
     pub fn build(self) -> Result<Config, Error> {
         let known = self.known;
+        #[cfg(feature = "cloud-files")]
+        let known = crate::clouds::file::add(known, &self.described)?;
         let set = |name: &str| self.environment.get(name).map(|value| (value.to_owned(), name.to_owned()));
         let forced = match self.cloud.clone().or_else(|| set("IMDS_FORCE_CLOUD")) {
             Some((name, origin)) => Some((outcome(&known, &name, &origin)?, origin)),
@@ -288,6 +396,8 @@ impl ConfigBuilder {
         };
         let sysroot =
             self.sysroot.clone().or_else(|| self.environment.get("IMDS_SYSROOT").map(str::to_owned));
+        // The agent tells of this machine, by asking.
+        let elsewhere = endpoint.is_some() || sysroot.is_some() || self.files.is_some();
         let machine_counts = endpoint.is_none() || sysroot.is_some() || self.files.is_some();
         let files = match (self.files, sysroot) {
             (Some(files), _) => files,
@@ -313,6 +423,10 @@ impl ConfigBuilder {
             (None, Some(text)) => duration(text, "IMDS_TIMEOUT")?,
             (None, None) => DEFAULT_TIMEOUT,
         };
+        let agent = match self.agent {
+            AgentUse::Auto if elsewhere || network == Network::Off => AgentUse::Never,
+            wanted => wanted,
+        };
         for protocol in known.iter().filter_map(|cloud| cloud.service.as_ref()) {
             for variable in [&protocol.tries_variable, &protocol.time_variable].into_iter().flatten() {
                 number(&self.environment, variable)?;
@@ -326,10 +440,16 @@ impl ConfigBuilder {
             machine: Machine::new(files, self.environment.clone()),
             machine_counts,
             network,
+            #[cfg(feature = "tls")]
+            trust: Trust::with(&self.roots)?,
+            #[cfg(not(feature = "tls"))]
+            trust: Trust,
             timeout,
             probe_timeout: self.probe_timeout.unwrap_or(DEFAULT_PROBE_TIMEOUT),
             tokenless: !self.no_imdsv1,
             patient: self.patient,
+            observer: self.observer,
+            agents: Sockets::of(agent, &self.environment),
         })
     }
 }
@@ -355,14 +475,18 @@ fn cloud(known: &Clouds, name: &str, origin: &str) -> Result<CloudName, Error> {
     if let Some(description) = known.find(name) {
         return Ok(crate::clouds::cloud_name(description));
     }
+    Err(no_cloud(known, name, origin))
+}
+
+/// Why a name can't be a cloud's, with what may have been meant.
+pub(crate) fn no_cloud(known: &Clouds, name: &str, origin: &str) -> Error {
     let names = known.iter().map(|cloud| &*cloud.name);
-    let remedy = match imds_model::field::nearest(name, names) {
-        Some(nearest) => format!("did you mean {nearest}?"),
-        None => "`imds clouds` lists them".to_owned(),
+    let remedy = match (crate::clouds::closed(name), imds_model::field::nearest(name, names)) {
+        (Some(closed), _) => closed.to_owned(),
+        (None, Some(nearest)) => format!("did you mean {nearest}?"),
+        (None, None) => "`imds clouds` lists them".to_owned(),
     };
-    Err(Error::new(ErrorKind::Usage, format!("no cloud is called {name:?}"))
-        .with_path(origin)
-        .with_remedy(remedy))
+    Error::new(ErrorKind::Usage, format!("no cloud is called {name:?}")).with_path(origin).with_remedy(remedy)
 }
 
 /// A duration as people write it: `5s`, `500ms`, `1m 30s`.

@@ -21,19 +21,25 @@
 //! | metadata always at hand, kept fresh | [`LiveProvider`], through the trait [`Provider`] |
 //! | the same for a whole process, in one line | [`global`] |
 //! | a provider for your own tests | [`testing::MockProvider`] (feature `testing`) |
+//! | what a running agent knows already | [`agent`] |
+//! | to count requests for metrics | [`observer`] |
 //! | attributes for telemetry | [`otel`] |
+//! | to hear what happens to the machine | [`Client::event_paths`] and [`Client::event_document`] |
 //!
 //! It never uses a proxy, never follows a redirect, asks for no secret, and keeps every promise within its deadline.
 
+pub mod agent;
 pub mod blocking;
 mod catalog;
 mod client;
 mod clouds;
 pub mod config;
 mod detect;
+mod events;
 mod fetch;
 pub mod global;
 pub mod machine;
+pub mod observer;
 pub mod otel;
 mod provider;
 mod secrets;
@@ -43,9 +49,13 @@ pub mod testing;
 mod transport;
 mod volume;
 
-pub use catalog::{CloudSummary, clouds};
+pub use catalog::{
+    CloudDetails, CloudSummary, DocumentDetails, EventDetails, ItemDetails, PlaceDetails, Sign, TokenDetails,
+    clouds, matrix, nodes,
+};
 pub use client::Client;
 pub use config::{Config, ConfigBuilder};
+pub use events::{EventAnswer, EventKind, EventPath, Waiting};
 pub use imds_model as model;
 pub use imds_model::{
     CloudName, Confidence, Disk, Error, ErrorKind, Evidence, Field, Interface, Metadata, Outcome, Reading,

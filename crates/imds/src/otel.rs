@@ -25,6 +25,10 @@
 
 use imds_model::{CloudName, Field, Metadata};
 
+use crate::clouds::Clouds;
+use crate::clouds::description::Description;
+use crate::config::Config;
+
 /// Which spelling of renamed attributes is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,12 +72,30 @@ pub fn resource_attributes(metadata: &Metadata) -> Vec<(&'static str, String)> {
 /// ```
 #[must_use]
 pub fn resource_attributes_named(metadata: &Metadata, names: Names) -> Vec<(&'static str, String)> {
+    attributes_by(crate::clouds::find(metadata.cloud().as_str()), metadata, names)
+}
+
+impl Config {
+    /// The resource attributes that a snapshot gives, by these names, as [`resource_attributes_named`]. A cloud that the
+    /// user described is called as its `[otel]` table says, else by its own name.
+    #[must_use]
+    pub fn resource_attributes(&self, metadata: &Metadata, names: Names) -> Vec<(&'static str, String)> {
+        let clouds: &Clouds = &self.clouds;
+        attributes_by(clouds.find(metadata.cloud().as_str()), metadata, names)
+    }
+}
+
+fn attributes_by(
+    description: Option<&'static Description>,
+    metadata: &Metadata,
+    names: Names,
+) -> Vec<(&'static str, String)> {
     let cloud = metadata.cloud();
     let text = |field: Field| metadata.text(field);
     let host_name = if *cloud == CloudName::GCP { Field::InstanceName } else { Field::Hostname };
     let of_every_cloud = [
-        ("cloud.provider", Some(provider(cloud))),
-        ("cloud.platform", platform(cloud, text(Field::Platform), names)),
+        ("cloud.provider", Some(provider(cloud, description))),
+        ("cloud.platform", platform(cloud, description, text(Field::Platform), names)),
         ("cloud.region", text(Field::Region)),
         ("cloud.availability_zone", text(Field::Zone)),
         ("cloud.account.id", text(Field::AccountId)),
@@ -104,40 +126,23 @@ pub fn resource_attributes_named(metadata: &Metadata, names: Names) -> Vec<(&'st
         .collect()
 }
 
-/// `cloud.provider`: our names are the conventions', but for vendors whose name is longer there.
-fn provider(cloud: &CloudName) -> &str {
-    match cloud.as_str() {
-        "akamai" => "akamai_cloud",
-        "alibaba" => "alibaba_cloud",
-        "ibm" => "ibm_cloud",
-        "oracle" => "oracle_cloud",
-        "scaleway" => "scaleway_cloud",
-        "tencent" => "tencent_cloud",
-        name => name,
-    }
+/// `cloud.provider`: the cloud's own name, where its description doesn't know another.
+fn provider<'a>(cloud: &'a CloudName, description: Option<&'a Description>) -> &'a str {
+    description.and_then(|description| description.otel.provider.as_deref()).unwrap_or(cloud.as_str())
 }
 
 /// `cloud.platform`, where the conventions have a name for it.
-fn platform(cloud: &CloudName, platform: Option<&str>, names: Names) -> Option<&'static str> {
-    Some(match (cloud.as_str(), platform?) {
-        ("azure", "vm") if names == Names::Legacy => "azure_vm",
-        ("azure", "aks") if names == Names::Legacy => "azure_aks",
-        ("aws", "vm") => "aws_ec2",
-        ("aws", "ecs" | "fargate") => "aws_ecs",
-        ("aws", "eks") => "aws_eks",
-        ("azure", "vm") => "azure.vm",
-        ("azure", "aks") => "azure.aks",
-        ("gcp", "vm") => "gcp_compute_engine",
-        ("gcp", "gke") => "gcp_kubernetes_engine",
-        ("gcp", "cloud_run") => "gcp_cloud_run",
-        ("akamai", "vm") => "akamai_cloud.compute",
-        ("alibaba", "vm") => "alibaba_cloud_ecs",
-        ("hetzner", "vm") => "hetzner.cloud_server",
-        ("oracle", "vm") => "oracle_cloud_compute",
-        ("scaleway", "vm") => "scaleway_cloud_compute",
-        ("tencent", "vm") => "tencent_cloud_cvm",
-        ("vultr", "vm") => "vultr.cloud_compute",
-        _ => return None,
+fn platform(
+    cloud: &CloudName,
+    description: Option<&'static Description>,
+    platform: Option<&str>,
+    names: Names,
+) -> Option<&'static str> {
+    let name = description?.otel.platform.get(platform?)?;
+    Some(match (names, cloud.as_str(), &**name) {
+        (Names::Legacy, "azure", "azure.vm") => "azure_vm",
+        (Names::Legacy, "azure", "azure.aks") => "azure_aks",
+        (_, _, name) => name,
     })
 }
 

@@ -1,15 +1,19 @@
 //! Which paths give secrets. Paths are normalised before they are judged, and what was judged is what is sent.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use imds_model::{Class, Error, ErrorKind};
 
-use crate::clouds::{CLOUDS, NODES};
 use crate::clouds::description::{Description, Text};
+use crate::clouds::{CLOUDS, NODES, is_built_in};
+use crate::config::Config;
 use crate::fetch::json;
 
 /// Who may see what a service answers at this path, by the rules of [`Client::raw`](crate::Client::raw): secret if any
-/// cloud's rules say so, since a path may be asked for before the cloud is known; private otherwise. Contacts nothing.
+/// cloud's rules say so, since a path may be asked for before the cloud is known; private otherwise. What one cloud keeps
+/// shut as a whole because another's face is behind it, and that other one reads openly, counts as private. Contacts
+/// nothing.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for what can't be a path of a metadata service.
@@ -20,9 +24,42 @@ use crate::fetch::json;
 /// assert_eq!(imds::path_class("/latest/meta-data/instance-id").unwrap(), Class::Private);
 /// ```
 pub fn path_class(path: &str) -> Result<Class, Error> {
+    class(path, std::iter::empty())
+}
+
+impl Config {
+    /// As [`path_class`], by the rules of the user's own clouds as well.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for what can't be a path of a metadata service.
+    pub fn path_class(&self, path: &str) -> Result<Class, Error> {
+        let known = self.clouds.iter().chain(self.clouds.nodes().map(|(node, _)| node));
+        class(path, known.filter(|cloud| !is_built_in(cloud)))
+    }
+}
+
+fn class<'a>(path: &str, mut own: impl Iterator<Item = &'a Description>) -> Result<Class, Error> {
     let path = Path::parse(path)?;
-    let secret = CLOUDS.iter().chain(NODES).any(|cloud| path.judge(cloud) == Ruling::Secret);
+    let secret = path.is_any_of(everywhere()) || own.any(|cloud| path.judge(cloud) == Ruling::Secret);
     Ok(if secret { Class::Secret } else { Class::Private })
+}
+
+/// The patterns that hold whatever cloud it is: those of every built-in one, but for those that cover what another reads
+/// and doesn't call secret itself.
+fn everywhere() -> &'static [Text] {
+    static PATTERNS: OnceLock<Vec<Text>> = OnceLock::new();
+    PATTERNS.get_or_init(|| {
+        let all = || CLOUDS.iter().chain(NODES);
+        let paths = |cloud: &'static Description| {
+            cloud.documents.iter().filter_map(|(_, document)| Path::parse(&document.path).ok())
+        };
+        let open: Vec<Path> = all()
+            .flat_map(|cloud| paths(cloud).filter(|path| !path.is_any_of(&cloud.secrets.paths)))
+            .collect();
+        let mut patterns: Vec<Text> = all().flat_map(|cloud| cloud.secrets.paths.iter().cloned()).collect();
+        patterns.retain(|pattern| !open.iter().any(|path| path.is_any_of(std::slice::from_ref(pattern))));
+        patterns
+    })
 }
 
 /// A path that can be asked for, in its one spelling.
@@ -118,22 +155,30 @@ impl Path {
         patterns.iter().any(parts)
     }
 
-    /// What may be shown of its answer.
+    /// Whether it leads where the other does, whatever is asked there.
+    #[cfg(feature = "cloud-files")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let lower = |path: &Self| path.segments.iter().map(|it| it.to_lowercase()).collect::<Vec<_>>();
+        lower(self) == lower(other)
+    }
+
+    /// What may be shown of its answer. A cloud that the user described can't open what any built-in one keeps secret: it
+    /// may be the same service by another name.
     pub(crate) fn judge<'a>(&self, cloud: &'a Description) -> Ruling<'a> {
+        let is_users = !is_built_in(cloud);
+        if self.is_any_of(&cloud.secrets.paths) || (is_users && self.is_any_of(everywhere())) {
+            return Ruling::Secret;
+        }
+        let others = CLOUDS.iter().chain(NODES).filter(|_| is_users);
+        let tables = || std::iter::once(&cloud.secrets).chain(others.clone().map(|other| &other.secrets));
         let matches = |pattern: &str| {
             let pattern: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
             matches(&pattern, &self.segments)
         };
-        if self.is_any_of(&cloud.secrets.paths) {
-            return Ruling::Secret;
+        let mut members: Vec<&str> = Vec::new();
+        for (_, secret) in tables().flat_map(|secrets| secrets.members.iter()).filter(|(it, _)| matches(it)) {
+            members.extend(secret.iter().map(|member| &**member));
         }
-        let members: Vec<&str> = cloud
-            .secrets
-            .members
-            .iter()
-            .filter(|(pattern, _)| matches(pattern))
-            .flat_map(|(_, members)| members.iter().map(|member| &**member))
-            .collect();
         if members.is_empty() { Ruling::Open } else { Ruling::Without(members) }
     }
 
@@ -155,9 +200,18 @@ impl Path {
         let query =
             decoded(self.query.as_deref().unwrap_or_default()).unwrap_or_default().to_ascii_lowercase();
         let text = std::str::from_utf8(body).map_err(|_| refusal())?;
-        let whole_tree = query.contains("recursive") || text.trim_start().starts_with(['{', '[']);
+        let whole_tree = query.contains("recursive")
+            || text.trim_start().starts_with(['{', '['])
+            || text.lines().any(|line| is_variable_of(line, members));
         if whole_tree { Err(refusal()) } else { Ok(body.to_vec()) }
     }
+}
+
+/// Whether a line sets a shell variable made of one of these members: `SSH_PUBLIC_KEYS_0_KEY=…`.
+fn is_variable_of(line: &str, members: &[&str]) -> bool {
+    let line = line.to_ascii_lowercase();
+    let named = |member: &&str| line.contains(&member.trim_start_matches('/').to_ascii_lowercase());
+    line.contains('=') && members.iter().any(named)
 }
 
 /// Undoes percent-encoding until nothing is left of it; `None` where it isn't one, or isn't UTF-8.
@@ -271,6 +325,22 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_everywhere_covers_the_secrets_of_the_large_clouds() {
+        for path in [
+            "/latest/user-data",
+            "/latest/meta-data/iam/security-credentials/x",
+            "/latest/meta-data/public-keys/0/openssh-key",
+            "/metadata/identity/oauth2/token",
+            "/computeMetadata/v1/instance/attributes/ssh-keys",
+            "/computeMetadata/v1/instance/service-accounts/default/token",
+            "/metadata/v1/user-data",
+            "/openstack/latest/user_data",
+        ] {
+            assert!(Path::parse(path).unwrap().is_any_of(everywhere()), "{path}");
+        }
+    }
+
+    #[test]
     fn what_was_judged_is_what_is_sent() {
         for (given, sent) in [
             (
@@ -314,6 +384,10 @@ mod tests {
         assert_eq!(path.redact(b"web-7", &["attributes"]).unwrap(), b"web-7");
         assert_eq!(path.redact(b"7654321098765432109", &["attributes"]).unwrap(), b"7654321098765432109");
         assert!(path.redact(b"{\"userData\": truncated", &["userData"]).is_err());
+        for variables in ["NAME=api-1\nSSH_PUBLIC_KEYS_0_KEY=s3cret\n", "TAGS_0='AUTHORIZED_KEY=s3cret'"] {
+            assert!(path.redact(variables.as_bytes(), &["ssh_public_keys", "/authorized_key"]).is_err());
+        }
+        assert!(path.redact(b"NAME=api-1\nssh_public_keys/\n", &["ssh_public_keys"]).is_ok());
         let text = Path::parse("/computeMetadata/v1/instance/?r%65cursive=true&alt=text").unwrap();
         assert_eq!(
             text.redact(b"attributes/startup-script s3cret", &["attributes"]).unwrap_err().kind(),

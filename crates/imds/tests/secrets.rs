@@ -122,7 +122,8 @@ fn assert_asked_for_no_secret(fake: &Fake, who: &str) {
         let (bare, query) = path.split_once('?').unwrap_or((&path, ""));
         if fake.cloud().name() == "gcp" {
             if let Some((_, attribute)) = bare.split_once("/attributes") {
-                assert!(["/created-by", "/cluster-name"].contains(&attribute), "{who}: {path}");
+                let named = ["/created-by", "/cluster-name", "/cluster-location"];
+                assert!(named.contains(&attribute), "{who}: {path}");
             }
             let holds_attributes =
                 ["/computemetadata/v1", "/computemetadata/v1/instance", "/computemetadata/v1/project"];

@@ -646,8 +646,9 @@ async fn nothing_is_empty_unknown_or_secret_in_any_scenario() {
         }
         let printed = format!("{metadata:?} {metadata:#?} {document}");
         assert!(!printed.contains(SECRET_MARKER), "{name}: {printed}");
-        let asked: BTreeSet<String> =
-            fake.requests().iter().map(|request| request.path_only().to_ascii_lowercase()).collect();
+        // A session token is got with PUT.
+        let requests = fake.requests().into_iter().filter(|request| request.method() == "GET");
+        let asked: BTreeSet<String> = requests.map(|it| it.path_only().to_ascii_lowercase()).collect();
         for secret in [
             "user-data",
             "/iam/",
@@ -658,7 +659,10 @@ async fn nothing_is_empty_unknown_or_secret_in_any_scenario() {
             "pkcs7",
             "attested",
         ] {
-            let leak = asked.iter().find(|path| path.contains(secret) && !path.ends_with("/api/token"));
+            // Yandex's document names the image; the signatures beside it are what proves an identity.
+            let leak = asked
+                .iter()
+                .find(|path| path.contains(secret) && !path.ends_with("/vendor/identity/document"));
             assert_eq!(leak, None, "{name}");
         }
     }

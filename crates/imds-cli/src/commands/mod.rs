@@ -1,5 +1,7 @@
 //! One file per command. Each takes what was typed and what it needs, and says how it ended.
 
+#[cfg(all(unix, feature = "agent"))]
+mod agent;
 pub(crate) mod clouds;
 mod detect;
 mod exec;
@@ -12,9 +14,11 @@ mod resolve;
 mod show;
 mod tags;
 mod wait;
+mod watch;
 
 use std::future::Future;
 
+use imds::config::duration;
 use imds::machine::Environment;
 use imds::model::{ErrorKind, Selector};
 use imds::{Error, Field};
@@ -24,7 +28,7 @@ use crate::exit::{Ending, usage};
 use crate::log;
 use crate::messages::Messages;
 use crate::output::Output;
-use crate::settings::{Purpose, Session, Settings};
+use crate::settings::{self, Purpose, Session, Settings};
 
 /// Runs the command that was asked for.
 pub(crate) fn run(
@@ -59,8 +63,13 @@ pub(crate) fn run(
             };
             caller.ask(Purpose::Wait, async |session| wait::run(&selectors, &session, messages).await)
         }
+        Command::Watch(watch) => {
+            let interval = duration(&watch.interval, "--interval")?;
+            caller
+                .ask(Purpose::Answer, async |session| watch::run(interval, &session, messages, output).await)
+        }
         Command::Resolve(resolve) => {
-            let order = resolve::prepare(&resolve)?;
+            let order = resolve::prepare(&resolve, settings::known_clouds(caller.global)?)?;
             if resolve.list {
                 return resolve::list(&order, messages, output);
             }
@@ -75,12 +84,14 @@ pub(crate) fn run(
             });
             exec::told(ending, messages)
         }
+        #[cfg(all(unix, feature = "agent"))]
+        Command::Agent(agent) => agent::run(&agent, caller.global, environment, messages, output),
         #[cfg(feature = "fake")]
         Command::Fake(fake) => {
             let served = fake::prepare(&fake)?;
             in_runtime(fake::run(&fake, served, messages, output))
         }
-        Command::Clouds(clouds) => clouds::run(&clouds, output),
+        Command::Clouds(clouds) => clouds::run(&clouds, &settings::known_clouds(caller.global)?, output),
         Command::Completions(completions) => pages::completions(&completions, output),
         Command::Man(man) => pages::manual(&man, output),
     }

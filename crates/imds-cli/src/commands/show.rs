@@ -29,23 +29,24 @@ pub(super) async fn run(
         messages.warning(warning, None);
     }
     if offline {
-        print(arguments, &metadata, messages, output)?;
+        print(arguments, session, &metadata, messages, output)?;
         return Ok(DONE);
     }
     let Some(failure) = metadata.failure() else {
         tell_failures(&metadata, messages);
-        print(arguments, &metadata, messages, output)?;
+        print(arguments, session, &metadata, messages, output)?;
         return Ok(DONE);
     };
     messages.error(failure);
     if knows_more_than_the_cloud(&metadata) {
-        print(arguments, &metadata, messages, output)?;
+        print(arguments, session, &metadata, messages, output)?;
     }
     Ok(failure.kind().exit_code())
 }
 
 fn print(
     arguments: &Show,
+    session: &Session,
     metadata: &Metadata,
     messages: &Messages,
     output: &mut Output,
@@ -55,7 +56,11 @@ fn print(
         ShowAs::Json => output.json(&metadata.document(arguments.sources))?,
         ShowAs::Yaml => output.yaml(&metadata.document(arguments.sources))?,
         ShowAs::Env => output.text(&render::Env::of(metadata, render::PREFIX).told(messages))?,
-        ShowAs::Otel => output.text(&(render::otel(metadata, arguments.otel_names.into()) + "\n"))?,
+        ShowAs::Otel => {
+            let known = session.client.configuration();
+            let attributes = known.resource_attributes(metadata, arguments.otel_names.into());
+            output.text(&(render::otel(attributes) + "\n"))?;
+        }
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ fn judge(selectors: &[Selector], read: Result<Metadata, Error>) -> Step {
 
 /// Whether the same question can get another answer later. An absent value may yet be set while a machine starts, and a
 /// service that is switched off may be switched on.
-fn can_change(kind: ErrorKind) -> bool {
+pub(super) fn can_change(kind: ErrorKind) -> bool {
     !matches!(kind, ErrorKind::NoCloud | ErrorKind::Usage | ErrorKind::Internal | ErrorKind::NetworkForbidden)
 }
 

@@ -2,22 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use imds::model::Metadata;
-use imds::otel::{Names, resource_attributes_named};
+/// Attributes, with their values.
+type Attributes = Vec<(&'static str, String)>;
 
 /// `cloud.provider=aws,cloud.region=eu-west-1,…`, percent-encoded as the OpenTelemetry specification ("Resource SDK",
 /// "Specifying resource information via an environment variable") wants it: what isn't a W3C baggage octet, and `=`, `,`
 /// and `%`.
-pub(crate) fn otel(metadata: &Metadata, names: Names) -> String {
-    let pairs = resource_attributes_named(metadata, names).into_iter();
-    pairs.map(|(key, value)| pair(key, &value)).collect::<Vec<_>>().join(",")
+pub(crate) fn otel(attributes: Attributes) -> String {
+    attributes.into_iter().map(|(key, value)| pair(key, &value)).collect::<Vec<_>>().join(",")
 }
 
 /// What is set already, as it is, and after it the attributes that it doesn't have.
 ///
 /// # Errors
 /// What is wrong with the text that is set: readers drop the whole of it then, so nothing can be added.
-pub(crate) fn merged(existing: &str, metadata: &Metadata, names: Names) -> Result<String, String> {
+pub(crate) fn merged(existing: &str, attributes: Attributes) -> Result<String, String> {
     let mut set = BTreeSet::new();
     let mut pairs: Vec<String> = Vec::new();
     for text in existing.split(',').map(str::trim).filter(|text| !text.is_empty()) {
@@ -30,7 +29,7 @@ pub(crate) fn merged(existing: &str, metadata: &Metadata, names: Names) -> Resul
         set.insert(key);
         pairs.push(text.to_owned());
     }
-    for (key, value) in resource_attributes_named(metadata, names) {
+    for (key, value) in attributes {
         if !set.contains(key.as_bytes()) {
             pairs.push(pair(key, &value));
         }
@@ -69,9 +68,6 @@ fn encoded(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use imds::Field;
-    use imds::model::{CloudName, Reading, Source, Value};
-
     use super::*;
 
     #[test]
@@ -81,10 +77,8 @@ mod tests {
         assert_eq!(encoded("Zoë"), "Zo%C3%AB");
     }
 
-    fn in_a_region() -> Metadata {
-        let mut metadata = Metadata::new(CloudName::AWS);
-        metadata.set(Field::Region, Reading::known(Value::Text("eu-west-1".to_owned()), Source::Mock));
-        metadata
+    fn in_a_region() -> Attributes {
+        vec![("cloud.provider", "aws".to_owned()), ("cloud.region", "eu-west-1".to_owned())]
     }
 
     #[test]
@@ -97,7 +91,7 @@ mod tests {
             ("cloud%2Eregion=here", "cloud%2Eregion=here,cloud.provider=aws"),
             ("cloud.provider=,cloud.region=x=y", "cloud.provider=,cloud.region=x=y"),
         ] {
-            let merged = merged(existing, &in_a_region(), Names::Current);
+            let merged = merged(existing, in_a_region());
             assert_eq!(merged.as_deref(), Ok(expected), "{existing}");
         }
     }
@@ -112,7 +106,7 @@ mod tests {
             ("a=%zz", "two digits"),
             ("a%2=x", "two digits"),
         ] {
-            let error = merged(existing, &in_a_region(), Names::Current).unwrap_err();
+            let error = merged(existing, in_a_region()).unwrap_err();
             assert!(error.contains(reason), "{existing}: {error}");
         }
     }

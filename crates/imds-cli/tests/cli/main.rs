@@ -2,6 +2,7 @@
 //! this process (`--endpoint`). Nothing here leaves loopback.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod cloud_files;
 mod clouds;
 mod config_file;
 mod detect;
@@ -9,6 +10,7 @@ mod fake;
 mod get;
 mod harness;
 mod network;
+mod nodes;
 mod output;
 mod pages;
 mod raw;

@@ -259,6 +259,8 @@ impl Description {
         self.service = self.service.or_else(|| base.service.clone());
         union(&mut self.documents, &base.documents);
         union(&mut self.fields, &base.fields);
+        // A rule that says nothing takes the base's away.
+        self.fields.0.to_mut().retain(|(_, rule)| !rule.is_empty());
         union(&mut self.secrets.members, &base.secrets.members);
         self.secrets.paths.0.to_mut().extend(base.secrets.paths.iter().cloned());
         if self.interfaces.is_empty() {
@@ -267,53 +269,81 @@ impl Description {
         if self.disks.is_empty() {
             self.disks = base.disks.clone();
         }
-        self.unconfirmed.0.to_mut().extend(base.unconfirmed.iter().cloned());
-        self.quirks.0.to_mut().extend(base.quirks.iter().cloned());
         self
     }
 
-    /// Whether it says all there is to say, without code of its own.
-    pub fn is_pure_data(&self) -> bool {
-        self.fields.iter().all(|(_, rule)| rule.function.is_none())
+    /// Whatever that cloud keeps secret is secret here as well.
+    pub fn keep_secrets_of(&mut self, other: &Self) {
+        let paths = self.secrets.paths.0.to_mut();
+        for path in other.secrets.paths.iter() {
+            if !paths.contains(path) {
+                paths.push(path.clone());
+            }
+        }
+        let members = self.secrets.members.0.to_mut();
+        for (pattern, kept) in other.secrets.members.0.iter() {
+            match members.iter_mut().find(|(own, _)| own == pattern) {
+                Some((_, own)) => {
+                    let missing: Vec<Text> = kept.iter().filter(|it| !own.contains(it)).cloned().collect();
+                    own.0.to_mut().extend(missing);
+                }
+                None => members.push((pattern.clone(), kept.clone())),
+            }
+        }
     }
 
     /// What can't be meant: references that lead nowhere, forms that exclude each other.
     pub fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
-        let mut mistake = |at: &[&str], what: String| {
-            mistakes.push(Mistake { at: at.iter().map(|key| (*key).to_owned()).collect(), what });
-        };
-        let mut named: Vec<(Vec<&str>, &str)> = Vec::new();
-        for rule in self.interfaces.iter() {
+        let mut named: Vec<(Mistake, &str)> = Vec::new();
+        for (index, rule) in self.interfaces.iter().enumerate() {
+            let at = ["interfaces", &index.to_string()];
             match rule.each.is_some() == rule.at.is_some() {
-                true => mistake(&["interfaces"], "an interface needs either `each` or `at`".to_owned()),
-                false => named.push((vec!["interfaces"], rule.place())),
+                true => mistakes.push(Mistake::new(&at, "an interface needs either `each` or `at`")),
+                false => named.push((Mistake::new(&at, ""), rule.place())),
             }
+            named.extend(rule.primary.iter().map(|place| (Mistake::new(&at, ""), &**place)));
         }
-        named.extend(self.disks.iter().map(|rule| (vec!["disks"], &*rule.each)));
+        for (index, rule) in self.disks.iter().enumerate() {
+            named.push((Mistake::new(&["disks", &index.to_string()], ""), &*rule.each));
+        }
         for (field, rule) in self.fields.iter() {
             let places = rule.from.iter().chain(rule.otherwise.iter()).chain(rule.primary.iter());
-            named.extend(places.map(|place| (vec!["fields", field], &**place)));
+            named.extend(places.map(|place| (Mistake::new(&["fields", field], ""), &**place)));
         }
-        named.extend(self.probe.iter().map(|probe| (vec!["probe", "document"], &*probe.document)));
-        for (at, place) in named {
+        let probed = self.probe.iter().map(|probe| &*probe.document);
+        named.extend(probed.map(|document| (Mistake::new(&["probe", "document"], ""), document)));
+        let otherwise = self.probe.iter().filter_map(|probe| probe.otherwise.as_ref());
+        named.extend(
+            otherwise.map(|proof| (Mistake::new(&["probe", "otherwise", "document"], ""), &*proof.document)),
+        );
+        for (mistake, place) in named {
             let document = place.split('#').next().unwrap_or(place);
             if self.documents.get(document).is_none() {
-                mistake(&at, format!("there is no document {document:?}"));
+                let what = format!("there is no document {document:?}");
+                mistakes.push(Mistake { what, ..mistake }.about(place));
             }
         }
-        for (name, document) in self.documents.iter().filter(|(_, document)| !document.path.starts_with('/')) {
-            mistake(&["documents", name], format!("the path {:?} doesn't start with a slash", &*document.path));
+        for (name, document) in self.documents.iter().filter(|(_, document)| !document.path.starts_with('/'))
+        {
+            let what = format!("the path {:?} doesn't start with a slash", &*document.path);
+            mistakes.push(Mistake::new(&["documents", name, "path"], what));
+        }
+        for field in self.node.iter().flat_map(|node| node.adds.iter()) {
+            if self.fields.get(field).is_none() {
+                let what = format!("the node doesn't say the field {:?}", &**field);
+                mistakes.push(Mistake::new(&["node", "adds"], what).about(field));
+            }
         }
         if let Some(service) = &self.service {
             let addressed = service.ipv4.is_some() || service.ipv6.is_some() || service.host.is_some();
             if !addressed && !service.dhcp_server && self.node.is_none() {
-                mistake(&["service"], "it needs `ipv4`, `ipv6`, `host` or `dhcp_server`".to_owned());
+                mistakes.push(Mistake::new(&["service"], "it needs `ipv4`, `ipv6`, `host` or `dhcp_server`"));
             }
             if let Some(token) = &service.token
                 && token.ttl_header.is_none() == token.body.is_none()
             {
-                mistake(&["service", "token"], "it needs either `ttl_header` or `body`".to_owned());
+                mistakes.push(Mistake::new(&["service", "token"], "it needs either `ttl_header` or `body`"));
             }
         }
         mistakes
@@ -323,10 +353,24 @@ impl Description {
 /// Something in a description that can't be meant.
 #[derive(Clone, Debug)]
 pub struct Mistake {
-    /// The keys that lead to it.
+    /// The keys that lead to it; numbers from 0 in lists.
     pub at: Vec<String>,
+    /// The text below these keys that it is about, where it is one of several.
+    pub about: Option<String>,
     /// What is wrong.
     pub what: String,
+}
+
+impl Mistake {
+    /// What is wrong at these keys.
+    pub fn new(at: &[&str], what: impl Into<String>) -> Self {
+        Self { at: at.iter().map(|key| (*key).to_owned()).collect(), about: None, what: what.into() }
+    }
+
+    /// With the text that it is about.
+    pub fn about(self, text: &str) -> Self {
+        Self { about: Some(text.to_owned()), ..self }
+    }
 }
 
 /// Firmware that speaks for a cloud, or against any.
@@ -388,9 +432,11 @@ impl<'de> Deserialize<'de> for Pattern {
             Glob(Text),
             Iglob(Text),
         }
-        text_or_table(deserializer, "a text, { glob = … } or { iglob = … }", Self::Exact, |kind| match kind {
-            Kind::Glob(glob) => Self::Glob { glob },
-            Kind::Iglob(iglob) => Self::Iglob { iglob },
+        text_or_table(deserializer, "a text, { glob = … } or { iglob = … }", Self::Exact, |kind| {
+            match kind {
+                Kind::Glob(glob) => Self::Glob { glob },
+                Kind::Iglob(iglob) => Self::Iglob { iglob },
+            }
         })
     }
 }
@@ -426,7 +472,11 @@ pub struct Node {
     /// Values of the field `platform` for which the cloud's own service isn't there: all is read from the node's.
     #[serde(default)]
     pub alone: List<Text>,
-    /// Whether it can't be where firmware names the cloud itself.
+    /// Fields that it says where the cloud's own service is there as well; all others come from that.
+    #[serde(default)]
+    pub adds: List<Text>,
+    /// Whether it stands outside of the cloud (a registered server): it can't be where firmware names the cloud itself, and
+    /// that it answers doesn't say where the machine is.
     #[serde(default)]
     pub elsewhere: bool,
     /// What the evidence says when it is met.
@@ -494,7 +544,8 @@ pub struct Service {
     /// Whether its address is the one that leased this machine its own (the virtual router).
     #[serde(default)]
     pub dhcp_server: bool,
-    /// The name under which it is asked over TLS, where plain HTTP is switched off (cargo feature `tls`).
+    /// The name (`name` or `name:port`) by which it is asked over TLS where its plain port refuses connections (cargo
+    /// feature `tls`).
     #[serde(default)]
     pub tls_host: Option<Text>,
     /// Its port.
@@ -503,6 +554,10 @@ pub struct Service {
     /// Patterns of paths that are answered only to a source port below 1024, so to root alone.
     #[serde(default)]
     pub privileged: List<Text>,
+    /// Patterns of the paths of its parts that can be switched off one by one: a refusal there means that the part has
+    /// nothing to say, and another may.
+    #[serde(default)]
+    pub faces: List<Text>,
     /// The `Server` header of a proxy under which 403 and 404 mean that a value is concealed: absent.
     #[serde(default)]
     pub concealed_by: Option<Text>,
@@ -606,8 +661,9 @@ pub struct Version {
     pub parameter: Text,
     /// Versions whose documents this crate can read, best first.
     pub preferred: List<Text>,
-    /// The member of a 400's body that lists the versions that would do.
-    pub offered: Text,
+    /// The member of a 400's body that lists the versions that would do, where the service says so.
+    #[serde(default)]
+    pub offered: Option<Text>,
 }
 
 /// One thing that can be asked for.
@@ -622,7 +678,8 @@ pub struct Document {
     /// For a tree: the keys below each entry of the listing; none when the entries are values themselves.
     #[serde(default)]
     pub leaves: List<Text>,
-    /// Members that are dropped while the document is parsed, at any depth, whatever their case: secrets.
+    /// Members that are dropped while the document is parsed, whatever their case: secrets. `name` is meant at any depth, and
+    /// in lists also as the text `name=…`; `/name` at the top of the document alone.
     #[serde(default)]
     pub omit: List<Text>,
     /// The first version that serves it.
@@ -670,6 +727,17 @@ pub struct Rule {
     pub primary: List<Text>,
 }
 
+impl Rule {
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.from.is_empty()
+            && self.otherwise.is_empty()
+            && self.primary.is_empty()
+            && self.derive.is_none()
+            && self.function.is_none()
+    }
+}
+
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
@@ -697,7 +765,10 @@ impl<'de> Deserialize<'de> for Rule {
                 f.write_str("a place, a list of places, or a table with `from`")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Rule, E> {
-                Ok(Rule { from: List(Cow::Owned(vec![Text(Cow::Owned(text.to_owned()))])), ..Rule::default() })
+                Ok(Rule {
+                    from: List(Cow::Owned(vec![Text(Cow::Owned(text.to_owned()))])),
+                    ..Rule::default()
+                })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Rule, A::Error> {
                 let from = Vec::deserialize(SeqAccessDeserializer::new(access))?;
@@ -721,11 +792,16 @@ pub enum Transform {
     LastSegment,
     /// The last segment without its last `-x`: a zone's region.
     ZoneToRegion,
+    /// The region of a location of Google's, which is a zone (`europe-west4-b`) or a region (`europe-west4`).
+    LocationToRegion,
+    /// The same location, where it is a zone.
+    LocationToZone,
     /// What precedes the first white space.
     FirstWord,
     /// The name after `/instanceGroupManagers/`; nothing in any other text.
     GroupManager,
-    /// A zone without the letters at its end: `eu-west-101a` is in `eu-west-101`.
+    /// A zone without the letter at its end, or without its number: `eu-west-101a` is in `eu-west-101`, `eu-de-01` in `eu-de`;
+    /// a region is in itself.
     ZoneWithoutLetter,
     /// The account in a Cloud Resource Name of IBM: what follows `a/` in its scope.
     CrnAccount,
@@ -755,6 +831,9 @@ pub struct InterfaceRule {
     /// The pointer of a number; the interface with the lowest one is the primary.
     #[serde(default)]
     pub order: Option<Text>,
+    /// Where interfaces bear no number: the place of the primary one's MAC, `DOCUMENT` or `DOCUMENT#/POINTER`.
+    #[serde(default)]
+    pub primary: Option<Text>,
     /// Its MAC; `@key` is the member's own name.
     #[serde(default)]
     pub mac: Rule,
@@ -840,6 +919,9 @@ pub struct Probe {
     pub document: Text,
     /// What has to be in it: pointer and syntax.
     pub require: Map<Syntax>,
+    /// What identifies it where that document is absent.
+    #[serde(default)]
+    pub otherwise: Option<Proof>,
     /// Whether other clouds imitate this one's paths: it is believed only when none of them answered, and where its
     /// service has marks of its own (a token, a header) only with them.
     #[serde(default)]
@@ -847,6 +929,16 @@ pub struct Probe {
     /// Whether it is asked only where something else speaks for this cloud: its address is nobody else's business.
     #[serde(default)]
     pub needs_evidence: bool,
+}
+
+/// A document that identifies a cloud.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The document.
+    pub document: Text,
+    /// What has to be in it: pointer and syntax.
+    pub require: Map<Syntax>,
 }
 
 /// What an identifying value looks like.
@@ -860,6 +952,11 @@ pub enum Syntax {
     Ec2InstanceId,
     /// Letters, digits and `-`, not empty.
     Word,
+    /// A project id of Google's: 6 to 30 lower-case letters, digits and `-`, a letter first; in front of it perhaps the
+    /// domain that it belongs to, and `:`.
+    GoogleProject,
+    /// An id of Yandex: twenty lower-case letters and digits, a letter first.
+    YandexId,
     /// Something, be it empty text.
     Present,
     /// A pattern.
@@ -874,11 +971,14 @@ impl<'de> Deserialize<'de> for Syntax {
             Exact(Text),
             Glob(Text),
         }
-        let expecting = "decimal, guid, ec2-instance-id, word, present, { exact = … } or { glob = … }";
+        let expecting = "decimal, guid, ec2-instance-id, google-project, yandex-id, word, present, { exact = … } or \
+                         { glob = … }";
         let of_text = |text: Text| match &*text {
             "decimal" => Ok(Self::Decimal),
             "guid" => Ok(Self::Guid),
             "ec2-instance-id" => Ok(Self::Ec2InstanceId),
+            "google-project" => Ok(Self::GoogleProject),
+            "yandex-id" => Ok(Self::YandexId),
             "word" => Ok(Self::Word),
             "present" => Ok(Self::Present),
             _ => Err(text),

@@ -2,7 +2,7 @@
 
 use imds_model::Error;
 
-use super::{aws, azure, gcp};
+use super::{aws, azure, gcp, ibm, openstack};
 use crate::fetch::Documents;
 use crate::fetch::extract::Extracted;
 
@@ -18,6 +18,8 @@ pub(crate) fn named(name: &str) -> Option<Function> {
         "azure_image" => azure::image,
         "azure_interfaces" => azure::interfaces,
         "gcp_disks" => gcp::disks,
+        "ibm_disks" => ibm::disks,
+        "openstack_interfaces" => openstack::interfaces,
         _ => return None,
     })
 }

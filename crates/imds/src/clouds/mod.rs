@@ -1,15 +1,24 @@
 //! The clouds.
 //!
 //! A cloud is data first: [`description`] is the shape, `clouds/NAME.toml` the facts, which `build.rs` turns into
-//! statics. Code exists only where a cloud is irregular, in a file of the cloud's name.
+//! statics. Code exists only where a cloud is irregular, in a file of the cloud's name. Users describe clouds in the same
+//! shape, which `file` reads at run time (feature `cloud-files`).
 
 #[expect(unreachable_pub, reason = "the build script reads the same file")]
+#[cfg_attr(
+    not(feature = "cloud-files"),
+    expect(dead_code, reason = "built-in descriptions are checked when built")
+)]
 pub(crate) mod description;
 
 mod aws;
 mod azure;
+#[cfg(feature = "cloud-files")]
+pub(crate) mod file;
 pub(crate) mod functions;
 mod gcp;
+mod ibm;
+mod openstack;
 pub(crate) mod transform;
 
 use std::sync::Arc;
@@ -18,7 +27,12 @@ use description::{Description, Node};
 use imds_model::CloudName;
 
 /// Printed by `build.rs`, for which every name that a description may use has to be at hand.
-#[allow(unused_imports, clippy::wildcard_imports, clippy::enum_glob_use, reason = "which are used, the data say")]
+#[allow(
+    unused_imports,
+    clippy::wildcard_imports,
+    clippy::enum_glob_use,
+    reason = "which are used, the data say"
+)]
 mod table {
     use std::borrow::Cow;
 
@@ -52,7 +66,10 @@ impl Clouds {
     }
 
     /// The nodes of a cloud that aren't plain machines of it.
-    pub(crate) fn nodes_of(&self, cloud: &str) -> impl Iterator<Item = (&'static Description, &'static Node)> {
+    pub(crate) fn nodes_of(
+        &self,
+        cloud: &str,
+    ) -> impl Iterator<Item = (&'static Description, &'static Node)> {
         let nodes = self.0.iter().filter_map(|node| Some((*node, node.node.as_ref()?)));
         nodes.filter(move |(_, node)| *node.of == *cloud)
     }
@@ -75,6 +92,24 @@ impl Clouds {
     }
 }
 
+/// Vendors whose service is gone for good: the names that people look for, and what to tell them.
+const CLOSED: &[(&[&str], &str)] = &[(
+    &["equinix", "equinix-metal", "equinixmetal", "packet"],
+    "Equinix Metal closed in June 2026, and its metadata service with it; a service that took over its paths can be \
+     described in a file of your own (--cloud-file)",
+)];
+
+/// What became of a vendor whose service is gone for good.
+pub(crate) fn closed(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    CLOSED.iter().find(|(names, _)| names.contains(&&*name)).map(|(_, what)| *what)
+}
+
+/// Whether a description is this crate's own, and not a user's.
+pub(crate) fn is_built_in(description: &Description) -> bool {
+    CLOUDS.iter().chain(NODES).any(|known| std::ptr::eq(known, description))
+}
+
 /// The built-in cloud of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Description> {
     CLOUDS.iter().find(|cloud| &*cloud.name == name)
@@ -86,4 +121,49 @@ pub(crate) fn cloud_name(description: &Description) -> CloudName {
     // Built-in names are those of their files, and a user's is checked when it is read: a name that isn't well-formed
     // can't get here.
     CloudName::new(name.to_string()).unwrap_or(CloudName::builtin("invalid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_belongs_to_a_cloud_and_is_met_somehow() {
+        for node in NODES {
+            let how = node.node.as_ref().unwrap();
+            assert!(find(&how.of).is_some(), "{}", &*node.name);
+            assert!(!node.environment.is_empty() || !node.firmware.is_empty(), "{}", &*node.name);
+            let platforms: Vec<&str> = node
+                .environment
+                .iter()
+                .filter_map(|row| row.platform.as_deref())
+                .chain([&*node.name])
+                .collect();
+            for alone in how.alone.iter() {
+                assert!(platforms.contains(&&**alone), "{}: nothing says the platform {alone}", &*node.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_a_mistake() {
+        let node = r#"
+            name = "node"
+            title = "A node"
+            node = { of = "aws", adds = ["region", "zone"], met = "that is a node" }
+            documents = { task = { path = "/task", format = "json" } }
+            fields = { zone = "task#/zone" }
+            probe = { document = "task", require = { "/zone" = "word" }, otherwise = { document = "gone", require = {} } }
+        "#;
+        let description: Description = toml::from_str(node).unwrap();
+        let mistakes: Vec<String> =
+            description.mistakes().iter().map(|it| format!("{}: {}", it.at.join("."), it.what)).collect();
+        assert_eq!(
+            mistakes,
+            [
+                "probe.otherwise.document: there is no document \"gone\"",
+                "node.adds: the node doesn't say the field \"region\"",
+            ]
+        );
+    }
 }

@@ -11,11 +11,18 @@ impl Transform {
         let result = match self {
             Self::LastSegment => last,
             Self::ZoneToRegion => last.rsplit_once('-').map(|(region, _)| region)?,
+            Self::LocationToRegion if is_zone(text) => last.rsplit_once('-').map(|(region, _)| region)?,
+            Self::LocationToRegion => last,
+            Self::LocationToZone => is_zone(text).then_some(last)?,
             Self::FirstWord => text.split_whitespace().next()?,
             Self::GroupManager => text.split_once("/instanceGroupManagers/")?.1.split('/').next()?,
             Self::ZoneWithoutLetter => {
                 let region = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
-                region.ends_with(|c: char| c.is_ascii_digit()).then_some(region)?
+                match region.rsplit_once('-') {
+                    Some((region, number)) if number.len() == 2 && number.starts_with('0') => region,
+                    Some((_, number)) if !number.is_empty() => region,
+                    _ => return None,
+                }
             }
             Self::CrnAccount => text.split(':').find_map(|part| part.strip_prefix("a/"))?,
             Self::ArnAccount => arn_part(text, 4)?,
@@ -25,6 +32,11 @@ impl Transform {
         };
         (!result.is_empty()).then_some(result)
     }
+}
+
+/// Whether a location of Google's is a zone: it says so in its full name, or ends in a letter, which no region does.
+fn is_zone(text: &str) -> bool {
+    text.contains("/zones/") || (text.ends_with(|c: char| c.is_ascii_lowercase()) && text.contains('-'))
 }
 
 fn arn_part(text: &str, index: usize) -> Option<&str> {
@@ -85,12 +97,23 @@ mod tests {
             (Transform::ZoneToRegion, "projects/1/zones/europe-west4-b", Some("europe-west4")),
             (Transform::ZoneToRegion, "us-central1-ai1a", Some("us-central1")),
             (Transform::ZoneToRegion, "nozone", None),
+            (Transform::LocationToRegion, "projects/1/zones/europe-west4-b", Some("europe-west4")),
+            (Transform::LocationToRegion, "europe-west4-b", Some("europe-west4")),
+            (Transform::LocationToRegion, "us-central1-ai1a", Some("us-central1")),
+            (Transform::LocationToRegion, "u-france-east1", Some("u-france-east1")),
+            (Transform::LocationToRegion, "", None),
+            (Transform::LocationToZone, "projects/1/zones/europe-west4-b", Some("europe-west4-b")),
+            (Transform::LocationToZone, "europe-west4-b", Some("europe-west4-b")),
+            (Transform::LocationToZone, "europe-west4", None),
+            (Transform::LocationToZone, "somewhere", None),
             (Transform::FirstWord, "a.example b.example", Some("a.example")),
             (Transform::FirstWord, "  ", None),
             (Transform::GroupManager, "projects/1/regions/r/instanceGroupManagers/web", Some("web")),
             (Transform::GroupManager, "projects/1/zones/z/instanceGroupManagers/", None),
             (Transform::GroupManager, "somebody", None),
             (Transform::ZoneWithoutLetter, "eu-west-101a", Some("eu-west-101")),
+            (Transform::ZoneWithoutLetter, "eu-west-101", Some("eu-west-101")),
+            (Transform::ZoneWithoutLetter, "eu-de-01", Some("eu-de")),
             (Transform::ZoneWithoutLetter, "nova", None),
             (
                 Transform::CrnAccount,

@@ -12,12 +12,13 @@ use imds_model::{Error, ErrorKind, Evidence, EvidenceSource, Outcome, Strength};
 use tokio::task::JoinSet;
 
 use super::note;
-use crate::clouds::description::{Description, Format, Pattern, Service as Protocol, Syntax};
+use crate::clouds::description::{Description, Document, Format, Map, Pattern, Service as Protocol, Syntax};
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::json;
 use crate::machine::Machine;
+use crate::observer::Observer;
 use crate::service::{Permissions, Service};
-use crate::transport::{Deadline, Endpoint, Exchange, Failure, Network};
+use crate::transport::{Answer, Deadline, Endpoint, Exchange, Failure, Network, Trust};
 
 /// A cloud that may be asked, and where.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ fn has_ipv6_route(machine: &Machine) -> bool {
 pub(crate) async fn probe(
     candidates: &[Candidate],
     machine: &Machine,
-    network: Network,
+    (network, trust, observer): (Network, &Trust, Option<&Arc<dyn Observer>>),
     budget: Duration,
     evidence: &mut Vec<Evidence>,
 ) -> Probed {
@@ -88,7 +89,8 @@ pub(crate) async fn probe(
         if exchanges.iter().any(|exchange| exchange.endpoint() == endpoint) {
             continue;
         }
-        let exchange = Arc::new(Exchange::new(endpoint.clone(), network));
+        let exchange = Exchange::new(endpoint.clone(), network, trust.clone());
+        let exchange = Arc::new(exchange.observed_by(observer.cloned()));
         exchanges.push(Arc::clone(&exchange));
         let here: Vec<Arc<Service>> = candidates
             .iter()
@@ -144,11 +146,15 @@ pub(crate) fn is_imitated(service: &Service) -> bool {
 
 /// A host that forbids whatever it is asked: not a cloud's service, but what Docker Desktop puts in its place.
 fn forbids_everything(findings: &[Finding]) -> bool {
-    let forbidden = |finding: &Finding| match finding {
+    let forbidden = |finding: &&Finding| match finding {
         Finding::Not(service, error) => error.kind() == ErrorKind::Disabled && !service.is_recognised(),
         Finding::Identified(..) | Finding::Silent(..) => false,
     };
-    findings.len() > 1 && findings.iter().all(forbidden)
+    // Where parts can be switched off one by one, a refusal was no error to begin with.
+    let telling = || {
+        findings.iter().filter(|finding| !matches!(finding, Finding::Not(service, _) if service.has_faces()))
+    };
+    telling().count() > 1 && telling().all(|finding| forbidden(&finding))
 }
 
 enum Finding {
@@ -195,7 +201,8 @@ fn report(finding: Finding, evidence: &mut Vec<Evidence>) -> Option<Arc<Service>
         Finding::Identified(service, how)
             if is_imitated(&service) && service.has_marks() && !service.has_shown_itself() =>
         {
-            let detail = format!("{how}; but without the marks of the real service, so it may be an imitation");
+            let detail =
+                format!("{how}; but without the marks of the real service, so it may be an imitation");
             (detail, None, Strength::Weak, None)
         }
         Finding::Identified(service, how) => {
@@ -228,6 +235,8 @@ fn silence(failure: &Failure) -> String {
         Failure::Locked(error) => format!("this machine's own rules forbid the connection ({error})"),
         Failure::NotConnected(error) => format!("no connection ({error})"),
         Failure::ConnectTimedOut(_) => "no connection in time".to_owned(),
+        Failure::Untrusted(error) => format!("whoever answers can't prove to be it ({error})"),
+        Failure::NotTls(_) => "whoever answers doesn't speak TLS".to_owned(),
         Failure::Reset(_)
         | Failure::CutShort(_)
         | Failure::NoAnswer(_)
@@ -244,7 +253,24 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
         || Error::new(ErrorKind::Internal, "this cloud can't be told by asking").with_cloud(service.cloud());
     let probe = description.probe.as_ref().ok_or_else(unreadable)?;
     let document = description.documents.get(&probe.document).ok_or_else(unreadable)?;
-    let answer = service.get(&document.path, document, deadline).await?;
+    match (service.get(&document.path, document, deadline).await, &probe.otherwise) {
+        (Err(error), Some(otherwise)) if error.is_absent() => {
+            let document = description.documents.get(&otherwise.document).ok_or_else(unreadable)?;
+            let answer = service.get(&document.path, document, deadline).await?;
+            proof(service, document, &otherwise.require, &answer)
+        }
+        (answer, _) => proof(service, document, &probe.require, &answer?),
+    }
+}
+
+/// Holds a document to its syntax.
+fn proof(
+    service: &Service,
+    document: &Document,
+    require: &Map<Syntax>,
+    answer: &Answer,
+) -> Result<String, Error> {
+    let description = service.description();
     let content = match document.format {
         Format::Json => json::parse(&answer.body, &document.omit).ok(),
         Format::Plain | Format::Tree | Format::Records => std::str::from_utf8(&answer.body)
@@ -254,19 +280,30 @@ pub(crate) async fn identify(service: &Service, deadline: Deadline) -> Result<St
     let content =
         content.ok_or_else(|| service.malformed(&document.path, "the answer isn't this cloud's"))?;
     let mut proofs = Vec::new();
-    for (pointer, syntax) in probe.require.iter() {
-        let value = lookup(&content, pointer).into_iter().next();
+    for (pointer, syntax) in require.iter() {
+        let found = lookup(&content, pointer);
         let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("the value");
-        match value {
-            Some((value, _)) if syntax.fits(value) => proofs.push(format!("{name} is {}", syntax.describe())),
-            _ => {
-                let why =
-                    format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
-                return Err(service.malformed(&document.path, why));
-            }
+        if found.iter().any(|(value, _)| syntax.fits(value)) {
+            proofs.push(format!("{name} is {}", syntax.describe()));
+        } else {
+            let why = format!("{name} isn't {}, so this isn't {}", syntax.describe(), &*description.title);
+            return Err(service.malformed(&document.path, why));
         }
     }
     Ok(format!("{}: {}: {}", service.cloud(), &*document.path, proofs.join(", ")))
+}
+
+fn is_google_project(text: &str) -> bool {
+    let (domain, id) = match text.split_once(':') {
+        Some((domain, id)) => (Some(domain), id),
+        None => (None, text),
+    };
+    let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (6..=30).contains(&id.len())
+        && id.chars().all(lower)
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && !id.ends_with('-')
+        && domain.is_none_or(|domain| domain.contains('.') && domain.chars().all(|c| lower(c) || c == '.'))
 }
 
 impl Syntax {
@@ -286,6 +323,12 @@ impl Syntax {
             Self::Ec2InstanceId => {
                 text.strip_prefix("i-").is_some_and(|digits| (8..=17).contains(&digits.len()) && hex(digits))
             }
+            Self::GoogleProject => is_google_project(text),
+            Self::YandexId => {
+                text.len() == 20
+                    && text.starts_with(|c: char| c.is_ascii_lowercase())
+                    && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            }
             Self::Word => !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
             Self::Present => true,
             Self::Like(pattern) => pattern.matches(text) && !text.contains(['<', '\n']) && text.len() <= 256,
@@ -297,6 +340,8 @@ impl Syntax {
             Self::Decimal => "a number".to_owned(),
             Self::Guid => "a GUID".to_owned(),
             Self::Ec2InstanceId => "an EC2 instance id".to_owned(),
+            Self::GoogleProject => "a project id of Google's".to_owned(),
+            Self::YandexId => "an id of Yandex".to_owned(),
             Self::Word => "a name".to_owned(),
             Self::Present => "there".to_owned(),
             Self::Like(Pattern::Exact(text)) => format!("{:?}", &**text),
@@ -325,6 +370,16 @@ mod tests {
             (Syntax::Ec2InstanceId, "i-12345678", true),
             (Syntax::Ec2InstanceId, "i-UNKNOWN", false),
             (Syntax::Ec2InstanceId, "ins-12345678", false),
+            (Syntax::GoogleProject, "example-prod-314159", true),
+            (Syntax::GoogleProject, "example.com:shop-42", true),
+            (Syntax::GoogleProject, "OK", false),
+            (Syntax::GoogleProject, "42-shop", false),
+            (Syntax::GoogleProject, "shop-", false),
+            (Syntax::GoogleProject, "", false),
+            (Syntax::YandexId, "b1gia87mbaomkfvs6rgl", true),
+            (Syntax::YandexId, "b1gia87mbaomkfvs6rg", false),
+            (Syntax::YandexId, "B1gia87mbaomkfvs6rgl", false),
+            (Syntax::YandexId, "12345678901234567890", false),
             (Syntax::Word, "eu-west-1", true),
             (Syntax::Word, "<html>", false),
             (Syntax::Word, "", false),

@@ -40,7 +40,11 @@ pub(crate) fn extract(documents: &Documents, plan: &Plan, metadata: &mut Metadat
                 Some(rule) => by_rule(documents, *field, rule),
                 None => Ok(None),
             },
-            Step::Primary => primary(*field, interfaces.get_or_insert_with(|| interfaces::read(documents))),
+            Step::Primary => {
+                let of_interface =
+                    primary(*field, interfaces.get_or_insert_with(|| interfaces::read(documents)));
+                elsewhere(documents, *field, of_interface)
+            }
             Step::Derived(parts) => derived(documents, *field, parts, metadata),
         };
         metadata.set(*field, reading(outcome));
@@ -120,11 +124,13 @@ fn spelled(documents: &Documents, field: Field, found: &Found<'_>, text: String)
         Field::PrivateIpv4 | Field::PublicIpv4 => (transform::ipv4(&text), "an IPv4 address"),
         Field::Ipv6 => (transform::ipv6(&text), "an IPv6 address"),
         Field::Mac => (transform::mac(&text), "a MAC address"),
+        // Where administrators name them, types and zones may be of several words.
+        Field::InstanceType | Field::Zone => {
+            ((text.split(' ').all(is_word) && text.len() <= 128).then_some(text), "a name")
+        }
         Field::InstanceId
-        | Field::InstanceType
         | Field::ImageId
         | Field::Region
-        | Field::Zone
         | Field::ZoneId
         | Field::AccountId
         | Field::Hostname
@@ -164,6 +170,19 @@ fn derived(documents: &Documents, field: Field, parts: &[Field], metadata: &Meta
         }
     }
     Ok(Some(Extracted::new(Value::Text(text), Source::Derived(parts.to_vec()))))
+}
+
+/// What was found, or where nothing was, what other documents say that were asked for then.
+fn elsewhere(documents: &Documents, field: Field, found: Outcome) -> Outcome {
+    let nothing = match &found {
+        Ok(found) => found.is_none(),
+        Err(error) => error.is_absent(),
+    };
+    let rule = documents.description().fields.get(field.name()).filter(|rule| !rule.otherwise.is_empty());
+    match rule.filter(|_| nothing) {
+        Some(rule) => by_rule(documents, field, rule),
+        None => found,
+    }
 }
 
 /// A field of the primary interface, which is the first.

@@ -27,6 +27,7 @@ pub(super) fn read(documents: &Documents) -> Outcome {
             Err(error) => return Err(error),
         };
         source.get_or_insert_with(|| documents.source(name, pointer));
+        let primary = mac_of_primary(documents, rule)?;
         let members = if rule.each.is_some() { format!("{pointer}/*") } else { pointer.to_owned() };
         for (item, at) in lookup(content, &members) {
             if !is_meant(&rule.when, item) {
@@ -37,11 +38,17 @@ pub(super) fn read(documents: &Documents) -> Outcome {
                 let source = documents.source(name, &at);
                 return Err(documents.malformed(&source, "the listing's entry isn't a MAC address"));
             }
-            if !item.is_object() {
+            // An address by itself may be all that is told of an interface; an empty one tells of none.
+            if rule.at.is_some() && !item.is_object() && scalar(item).is_none_or(|text| text == "''") {
+                continue;
+            }
+            if !item.is_object() && rule.at.is_none() {
                 return Err(documents.malformed(&documents.source(name, &at), "this isn't an interface"));
             }
             let source = |pointer: &str| documents.source(name, &format!("{at}{pointer}"));
-            all.push((order(rule, item), interface(documents, source, rule, key, item)?));
+            let interface = interface(documents, source, rule, key, item)?;
+            let is_primary = primary.is_some() && interface.mac == primary;
+            all.push((if is_primary { 0 } else { order(rule, item) }, interface));
         }
     }
     let Some(source) = source else { return absent.map_or(Ok(None), Err) };
@@ -52,6 +59,16 @@ pub(super) fn read(documents: &Documents) -> Outcome {
     all.sort_by_key(|(order, _)| *order);
     let interfaces = all.into_iter().map(|(_, interface)| interface).collect();
     Ok(Some(Extracted::new(Value::Interfaces(interfaces), source)))
+}
+
+/// The MAC of the primary interface, where the rule names its place and the service says it.
+fn mac_of_primary(documents: &Documents, rule: &InterfaceRule) -> Result<Option<String>, Error> {
+    let Some(place) = &rule.primary else { return Ok(None) };
+    match documents.at(place) {
+        Ok(found) => Ok(found.first().and_then(|found| transform::mac(&scalar(found.value)?))),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn order(rule: &InterfaceRule, item: &serde_json::Value) -> u64 {

@@ -143,6 +143,8 @@ impl Planner {
     fn interface_documents(&self) -> Vec<&'static str> {
         let mut documents: Vec<&'static str> =
             self.description.interfaces.iter().map(|rule| Documents::split(rule.place()).0).collect();
+        let primary = self.description.interfaces.iter().filter_map(|rule| rule.primary.as_deref());
+        documents.extend(primary.map(|place| Documents::split(place).0));
         if let Some(rule) = self.description.fields.get(Field::Interfaces.name()) {
             documents.extend(names(&rule.from));
         }

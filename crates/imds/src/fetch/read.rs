@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use super::documents::lookup;
 use super::{Documents, Plan, json, records};
 use crate::clouds::description::{Document, Format};
+use crate::clouds::is_built_in;
 use crate::detect::probe;
+use crate::secrets::{Path, Ruling};
 use crate::service::Service;
 use crate::transport::{Answer, Deadline};
 
@@ -40,7 +42,12 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
         }
     }
     let plain = |name: &str| description.documents.get(name).is_some_and(|it| it.format != Format::Json);
-    if !service.has_shown_itself()
+    // An identifying document in JSON that was read shows the service by what it holds.
+    let shown_by_document = documents
+        .read()
+        .any(|name| !plain(name) && description.probe.as_ref().is_some_and(|probe| *probe.document == *name));
+    if !shown_by_document
+        && !service.has_shown_itself()
         && documents.read().any(plain)
         && let Err(error) = probe::identify(service, deadline).await
         && matches!(error.kind(), ErrorKind::Malformed | ErrorKind::TooLarge)
@@ -92,17 +99,22 @@ fn json(service: &Service, document: &Document, answer: &Answer) -> Result<Value
 fn resembles(service: &Service, name: &str, document: &Document, content: &Value) -> Result<(), Error> {
     let cloud = service.description();
     let Some(probe) = cloud.probe.as_ref().filter(|probe| *probe.document == *name) else { return Ok(()) };
+    let proves = || {
+        probe
+            .require
+            .iter()
+            .all(|(pointer, syntax)| lookup(content, pointer).iter().any(|(value, _)| syntax.fits(value)))
+    };
     let resembles = match document.format {
         Format::Json => {
             let places = cloud.fields.iter().flat_map(|(_, rule)| rule.from.iter());
             let places = places.map(|place| &**place).chain(cloud.interfaces.iter().map(|rule| rule.place()));
-            let mut pointers = places.map(Documents::split).filter(|(document, _)| *document == name);
-            pointers.any(|(_, pointer)| !lookup(content, pointer).is_empty())
+            let places = places.map(Documents::split).filter(|(document, _)| *document == name);
+            // The document as a whole is always there.
+            let mut pointers = places.map(|(_, pointer)| pointer).filter(|pointer| !pointer.is_empty());
+            pointers.any(|pointer| !lookup(content, pointer).is_empty()) || proves()
         }
-        Format::Plain | Format::Tree | Format::Records => probe.require.iter().all(|(pointer, syntax)| {
-            let found = lookup(content, pointer).into_iter().next();
-            found.is_some_and(|(value, _)| syntax.fits(value))
-        }),
+        Format::Plain | Format::Tree | Format::Records => proves(),
     };
     if resembles {
         return Ok(());
@@ -145,9 +157,13 @@ async fn tree(
     if listing.trim_start().starts_with(['{', '[']) {
         return Err(service.malformed(&document.path, "the answer is JSON, not a listing"));
     }
+    // Where the entries are values themselves, one that ends in a slash is a folder and none of them.
+    let values = document.leaves.is_empty();
     let entries: Vec<&str> = listing
         .lines()
-        .map(|line| line.trim().trim_end_matches('/'))
+        .map(str::trim)
+        .filter(|line| !(values && line.ends_with('/')))
+        .map(|line| line.trim_end_matches('/'))
         .filter(|entry| !entry.is_empty())
         .collect();
     if entries.len() > ENTRY_LIMIT {
@@ -203,6 +219,12 @@ async fn leaf(
     let mut path = format!("{}{}", &*document.path, segment(entry));
     if let Some(leaf) = leaf {
         path = format!("{path}/{leaf}");
+    }
+    // A user's description may list a folder in which there are secrets among other things: they aren't asked for.
+    if !is_built_in(service.description())
+        && Path::parse(&path).is_ok_and(|path| path.judge(service.description()) == Ruling::Secret)
+    {
+        return Err(Error::new(ErrorKind::Absent, "this is a secret, which isn't asked for").with_path(path));
     }
     let answer = service.get(&path, document, deadline).await?;
     plain(service, &path, &answer)

@@ -42,7 +42,9 @@ mod tests {
     fn links_with_link_local_routes_are_found() {
         let zeros = "0".repeat(32);
         let line = |destination: &str, prefix: &str, device: &str| {
-            format!("{destination} {prefix} {zeros} 00 {zeros} 00000100 00000001 00000000 00000001     {device}\n")
+            format!(
+                "{destination} {prefix} {zeros} 00 {zeros} 00000100 00000001 00000000 00000001     {device}\n"
+            )
         };
         let fe80 = format!("fe80{}", "0".repeat(28));
         let table = line(&fe80, "40", "lo")

@@ -178,6 +178,12 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
+impl Extend<(String, String)> for Environment {
+    fn extend<T: IntoIterator<Item = (String, String)>>(&mut self, variables: T) {
+        self.0.extend(variables);
+    }
+}
+
 /// Only names: a value could be anybody's secret.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

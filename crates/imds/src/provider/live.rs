@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use imds_model::{CloudName, Error, Field, Metadata, Reading, RefreshClass, Verdict};
@@ -35,8 +35,10 @@ impl RefreshPolicy {
         Self { interval, ..Self::default() }
     }
 
-    /// The pause after so many failures in a row. `chance` lies in 0..1.
-    pub(crate) fn pause(&self, failures: u32, chance: f64) -> Duration {
+    /// The pause after so many failures in a row: the interval after none, else the first retry's, doubled by each further
+    /// failure up to the interval; less a tenth at most, by `chance`, which lies in 0..1.
+    #[must_use]
+    pub fn pause(&self, failures: u32, chance: f64) -> Duration {
         let pause = match failures {
             0 => self.interval,
             _ => self.first_retry.saturating_mul(1 << (failures - 1).min(16)).min(self.interval),
@@ -80,17 +82,42 @@ impl LiveProvider {
         for warning in metadata.warnings() {
             tracing::warn!("{warning}");
         }
+        let available = metadata.failure().is_none();
+        Ok(Self::with(client, cloud, verdict, metadata, available))
+    }
+
+    /// A provider of a cloud that was found before, with what was known of this machine then, if anything. Nothing is sent:
+    /// the first [refresh](Provider::refresh) asks for whatever `last_good` doesn't have, or has with some trouble.
+    #[must_use]
+    pub fn resume(
+        client: Client,
+        cloud: CloudName,
+        verdict: Verdict,
+        last_good: Option<Metadata>,
+    ) -> Arc<Self> {
+        let metadata = last_good.filter(|metadata| *metadata.cloud() == cloud);
+        let metadata = metadata.unwrap_or_else(|| Metadata::new(cloud.clone()));
+        Self::with(client, cloud, verdict, metadata, false)
+    }
+
+    fn with(
+        client: Client,
+        cloud: CloudName,
+        verdict: Verdict,
+        metadata: Metadata,
+        available: bool,
+    ) -> Arc<Self> {
         let metadata = Arc::new(metadata);
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             client,
             cloud,
             verdict,
-            available: AtomicBool::new(metadata.failure().is_none()),
+            available: AtomicBool::new(available),
             publisher: Publisher::new(Arc::clone(&metadata)),
             snapshot: ArcSwap::new(metadata),
             running: Mutex::new(None),
             finished: AtomicU64::new(0),
-        }))
+        })
     }
 
     /// Refreshes in the background until the provider is dropped. Needs the runtime that it is called in to keep running.
@@ -112,6 +139,15 @@ impl LiveProvider {
                 };
             }
         })
+    }
+
+    /// Changes the times of what is known, because the clock that they were read from was set.
+    pub fn map_times(&self, map: impl Fn(SystemTime) -> SystemTime) {
+        self.snapshot.rcu(|metadata| {
+            let mut metadata = Metadata::clone(metadata);
+            metadata.map_times(&map);
+            metadata
+        });
     }
 
     /// How the cloud was found.
@@ -152,13 +188,31 @@ impl LiveProvider {
     async fn read_again(&self) -> Result<(), Error> {
         let fields = self.grown_old();
         let mut metadata = self.client.read_from(&self.cloud, &self.verdict, &fields).await?;
+        let last_good = self.snapshot.load();
+        if are_two_machines(&metadata, &last_good) {
+            tracing::info!(
+                "the service tells of another instance than before; nothing of the old one is kept"
+            );
+            if fields.len() < Field::COUNT {
+                metadata = self.client.read_from(&self.cloud, &self.verdict, Field::ALL).await?;
+            }
+        } else {
+            metadata.keep_last_good(&last_good);
+        }
         let failure = metadata.failure().cloned();
-        metadata.keep_last_good(&self.snapshot.load());
         let metadata = Arc::new(metadata);
         self.available.store(failure.is_none(), Ordering::Relaxed);
         self.snapshot.store(Arc::clone(&metadata));
         self.publisher.publish(metadata);
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Whether two snapshots tell of different instances: values of one mustn't stand in for those of the other.
+fn are_two_machines(now: &Metadata, before: &Metadata) -> bool {
+    match (now.text(Field::InstanceId), before.text(Field::InstanceId)) {
+        (Some(now), Some(before)) => now != before,
+        _ => false,
     }
 }
 

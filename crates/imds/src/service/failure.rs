@@ -5,6 +5,7 @@
 //! | 401 | unauthorised |
 //! | 403 | disabled |
 //! | 404 | absent |
+//! | 400 to 407 on a part of the service that can be switched off alone | absent |
 //! | 410 | gone |
 //! | 429 | throttled |
 //! | 408, 5xx | the service's own error |
@@ -15,7 +16,9 @@ use std::time::Duration;
 use imds_model::{Error, ErrorKind};
 
 use super::Service;
+use crate::secrets::Path;
 use crate::transport::retry::Ending;
+use crate::transport::tls;
 use crate::transport::{Answer, Failure};
 
 /// Where `Retry-After` is longer than this, it is a date or nonsense.
@@ -31,6 +34,8 @@ pub(crate) fn ending_of(failure: &Failure) -> Ending {
         | Failure::Locked(_)
         | Failure::Unprivileged(_)
         | Failure::TooLarge(_)
+        | Failure::Untrusted(_)
+        | Failure::NotTls(_)
         | Failure::NotHttp(_) => Ending::Hopeless,
     }
 }
@@ -50,6 +55,14 @@ impl Service {
             && answer.header("server").is_some_and(|server| server.starts_with(&**proxy))
         {
             return self.absent(path, &format!("{} conceals this value (403)", &**proxy));
+        }
+        if (400..=407).contains(&status) && status != 404 && self.is_of_a_face(path) {
+            let error =
+                self.absent(path, &format!("this part of the service may be switched off ({status})"));
+            return match self.protocol.when_disabled.as_deref() {
+                Some(remedy) => error.with_remedy(remedy),
+                None => error,
+            };
         }
         let disabled = self.protocol.when_disabled.as_deref();
         let (kind, message, remedy) = match status {
@@ -103,6 +116,27 @@ impl Service {
             Some(remedy) => error.with_remedy(remedy),
             None => error,
         }
+    }
+
+    /// What helps when the answer isn't HTTP: TLS on the other side looks so.
+    fn when_not_http(&self) -> &'static str {
+        match self.exchange.endpoint().secured() {
+            None if tls::SPOKEN => {
+                "something else than the metadata service may answer on its address; a port that speaks TLS is asked with \
+                 https://"
+            }
+            None => {
+                "something else than the metadata service may answer on its address; a port that speaks TLS is asked with \
+                 https://, by a build with the cargo feature `tls`"
+            }
+            Some(_) => "something else than the metadata service may answer on its address",
+        }
+    }
+
+    /// Whether the path is of a part of the service that can be switched off alone.
+    fn is_of_a_face(&self, path: &str) -> bool {
+        let faces = &self.protocol.faces;
+        !faces.is_empty() && Path::parse(path).is_ok_and(|path| path.is_any_of(faces))
     }
 
     pub(super) fn absent(&self, path: &str, why: &str) -> Error {
@@ -199,10 +233,24 @@ impl Service {
                     Some("something else than the metadata service may answer on its address"),
                     None,
                 ),
+                Failure::Untrusted(error) => (
+                    ErrorKind::Malformed,
+                    format!("whoever answers on {} can't prove to be it ({error})", address()),
+                    Some(
+                        "is it asked by the name in its certificate, and is the certificate's root among the system's?",
+                    ),
+                    Some(error.into()),
+                ),
+                Failure::NotTls(error) => (
+                    ErrorKind::Malformed,
+                    format!("{} doesn't speak TLS ({error})", address()),
+                    Some("most metadata services speak plain http: give the endpoint as http://"),
+                    Some(error.into()),
+                ),
                 Failure::NotHttp(error) => (
                     ErrorKind::Malformed,
                     "the answer isn't HTTP".to_owned(),
-                    Some("something else than the metadata service may answer on its address"),
+                    Some(self.when_not_http()),
                     Some(error),
                 ),
             };

@@ -12,16 +12,20 @@ mod version;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::Method;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use imds_model::{CloudName, Error, ErrorKind};
 
 use crate::clouds::description::{Description, Document, Service as Protocol};
 use crate::machine::Machine;
+use crate::observer::Observed;
 use crate::secrets::Path;
+use crate::transport::exchange::outcome_of;
 use crate::transport::retry::{self, Again, Circumstances, Ending};
-use crate::transport::{Answer, Deadline, Exchange, Request};
+use crate::transport::{Answer, Deadline, Exchange, Failure, Request};
 
 pub(crate) use failure::ending_of;
 use token::{Pass, Tokens};
@@ -41,6 +45,15 @@ pub(crate) struct Permissions {
     pub(crate) tries: u32,
     /// How long a token may be waited for.
     pub(crate) token_time: Duration,
+}
+
+/// What is special about a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Call {
+    /// JSON that is sent, by `POST`.
+    pub(crate) body: Option<Bytes>,
+    /// How long an answer may take, where that isn't what answers usually take.
+    pub(crate) time: Option<Duration>,
 }
 
 /// A client of one cloud's metadata service.
@@ -135,7 +148,8 @@ impl Service {
     /// Whether something that only this cloud's service says was seen in its answers: a token, a header. Without it, plain
     /// words may come from anybody.
     pub(crate) fn has_shown_itself(&self) -> bool {
-        let token_is_a_mark = self.protocol.token.as_ref().is_some_and(|token| token.echoes_ttl || token.at.is_some());
+        let token_is_a_mark =
+            self.protocol.token.as_ref().is_some_and(|token| token.echoes_ttl || token.at.is_some());
         self.protocol.reply_headers.iter().next().is_some()
             || self.is_recognised()
             || (token_is_a_mark && self.tokens.is_spoken_with_token())
@@ -144,6 +158,11 @@ impl Service {
     /// Whether it has marks by which it could show itself.
     pub(crate) fn has_marks(&self) -> bool {
         self.protocol.server.is_some() || self.protocol.reply_headers.iter().next().is_some()
+    }
+
+    /// Whether it has parts that can be switched off one by one.
+    pub(crate) fn has_faces(&self) -> bool {
+        !self.protocol.faces.is_empty()
     }
 
     fn look_at_server(&self, answer: &Answer) {
@@ -239,6 +258,11 @@ impl Service {
 
     /// Asks for any path as it is, with everything the cloud wants of a request; for `raw`.
     pub(crate) async fn get_raw(&self, path: &str, deadline: Deadline) -> Result<Answer, Error> {
+        self.call(path, &Call::default(), deadline).await
+    }
+
+    /// The same, for a request that isn't like all others.
+    pub(crate) async fn call(&self, path: &str, call: &Call, deadline: Deadline) -> Result<Answer, Error> {
         let circumstances =
             Circumstances { gone_is_temporary: self.protocol.gone_is_temporary, may_come_late: false };
         let mut asked = path.to_owned();
@@ -247,13 +271,13 @@ impl Service {
         {
             let current = self.versions.current(versions);
             asked = version::with_version(path, &versions.parameter, &current);
-            let answer = self.ask(&asked, path, circumstances, deadline).await?;
+            let answer = self.send(call, &asked, path, circumstances, deadline).await?;
             if answer.status.as_u16() != 400 || !self.versions.negotiate(versions, &current, &answer.body) {
                 return self.successful(path, answer);
             }
             asked = version::with_version(path, &versions.parameter, &self.versions.current(versions));
         }
-        let answer = self.ask(&asked, path, circumstances, deadline).await?;
+        let answer = self.send(call, &asked, path, circumstances, deadline).await?;
         self.successful(path, answer)
     }
 
@@ -269,6 +293,17 @@ impl Service {
         circumstances: Circumstances,
         deadline: Deadline,
     ) -> Result<Answer, Error> {
+        self.send(&Call::default(), asked, path, circumstances, deadline).await
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        asked: &str,
+        path: &str,
+        circumstances: Circumstances,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let mut deadline = deadline;
         let mut tries = 0;
         let mut renewals = 0;
@@ -276,13 +311,19 @@ impl Service {
             let pass = self.pass(deadline).await?;
             let mut request = Request::get(asked);
             request.headers = self.headers(&pass)?;
+            if let Some(body) = &call.body {
+                request.method = Method::POST;
+                request.body = body.clone();
+                request.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+            }
+            request.read_time = call.time.unwrap_or(request.read_time);
             request.privileged = !self.protocol.privileged.is_empty()
                 && Path::parse(path).is_ok_and(|path| path.is_any_of(&self.protocol.privileged));
             // Who gives a token more time than usual finds the service slow.
             if self.protocol.token.is_some() {
                 request.read_time = request.read_time.max(self.permissions.token_time);
             }
-            let outcome = self.exchange.send(&request, deadline).await;
+            let outcome = self.sent(&request, deadline).await;
             if let Ok(answer) = &outcome {
                 self.look_at_server(answer);
             }
@@ -324,8 +365,21 @@ impl Service {
                 return outcome.map_err(|failure| self.error_of(path, failure));
             }
             tracing::debug!(path, ?ending, ?pause, "trying again");
+            if let Some(observer) = self.exchange.observer() {
+                observer.retried(&self.cloud);
+            }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Sends one request, and tells the observer how that ended.
+    async fn sent(&self, request: &Request<'_>, deadline: Deadline) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let outcome = self.exchange.send(request, deadline).await;
+        if let Some(observer) = self.exchange.observer() {
+            observer.requested(&Observed::new(&self.cloud, outcome_of(&outcome), started.elapsed()));
+        }
+        outcome
     }
 
     fn headers(&self, pass: &Pass) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {

@@ -166,7 +166,7 @@ impl Service {
                 request.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
                 request.body = body.replace("{ttl}", &protocol.ttl.to_string()).into();
             }
-            let outcome = self.exchange.send(&request, deadline).await;
+            let outcome = self.sent(&request, deadline).await;
             if let Ok(answer) = &outcome {
                 self.look_at_server(answer);
             }
@@ -227,7 +227,8 @@ impl Service {
         let no_token = || self.malformed(&protocol.path, "the answer is no token");
         let (text, life) = match &protocol.at {
             Some(at) => {
-                let reply: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| no_token())?;
+                let reply: serde_json::Value =
+                    serde_json::from_slice(&answer.body).map_err(|_| no_token())?;
                 let life = protocol.life_at.as_ref().and_then(|at| scalar_at(&reply, at));
                 (scalar_at(&reply, at).unwrap_or_default(), life)
             }

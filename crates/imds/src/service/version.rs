@@ -33,7 +33,8 @@ impl Versions {
 
 fn offered(protocol: &Protocol, body: &[u8]) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let versions = body.get(&*protocol.offered).and_then(|versions| versions.as_array());
+    let member = protocol.offered.as_deref();
+    let versions = member.and_then(|member| body.get(member)).and_then(|versions| versions.as_array());
     let plausible = |version: &str| {
         version.len() <= 32 && version.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
     };

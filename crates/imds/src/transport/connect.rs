@@ -80,7 +80,8 @@ pub(crate) async fn from_privileged_port(addresses: &[SocketAddr]) -> Result<Tcp
             match socket.connect(*address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable) => {}
+                    if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable) => {
+                }
                 Err(error) => {
                     failure = refused(error);
                     break;

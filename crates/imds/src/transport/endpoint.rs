@@ -4,6 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use imds_model::{Error, ErrorKind};
 
+use super::tls;
+
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
 /// Where a service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -15,16 +20,20 @@ pub(crate) struct Endpoint {
     prefix: String,
     /// The `Host` header.
     authority: String,
+    /// The name that the service has to prove over TLS; nothing where it is asked without.
+    secured: Option<String>,
+    /// Where it is asked over TLS when nobody listens here.
+    instead: Option<Box<Endpoint>>,
 }
 
 impl Endpoint {
     /// A service at literal addresses, on one port.
     pub(crate) fn literal(addresses: Vec<SocketAddr>) -> Self {
         let authority = match addresses.first() {
-            Some(first) => authority(&bracketed(first.ip()), first.port()),
+            Some(first) => authority(&bracketed(first.ip()), first.port(), HTTP),
             None => String::new(),
         };
-        Self { addresses, name: None, prefix: String::new(), authority }
+        Self { addresses, name: None, prefix: String::new(), authority, secured: None, instead: None }
     }
 
     /// A service that is known by its name; `addresses` stand in where nobody knows the name.
@@ -33,17 +42,39 @@ impl Endpoint {
             addresses,
             name: Some((name.to_owned(), port)),
             prefix: String::new(),
-            authority: authority(name, port),
+            authority: authority(name, port, HTTP),
+            secured: None,
+            instead: None,
         }
+    }
+
+    /// The same service, which is asked over TLS by this name (`name` or `name:port`) when nobody listens here. Its
+    /// addresses stand in where nobody knows the name.
+    pub(crate) fn or_over_tls(mut self, name: &str) -> Self {
+        if let Some((host, port)) = split_port(name, HTTPS) {
+            let addresses = self.addresses.iter().map(|it| SocketAddr::new(it.ip(), port)).collect();
+            let instead = Self {
+                addresses,
+                name: Some((host.to_owned(), port)),
+                prefix: self.prefix.clone(),
+                authority: authority(host, port, HTTPS),
+                secured: Some(host.to_owned()),
+                instead: None,
+            };
+            self.instead = Some(Box::new(instead));
+        }
+        self
     }
 
     /// The same service, where every path begins with this.
     pub(crate) fn below(mut self, prefix: &str) -> Self {
         self.prefix.push_str(prefix.trim_end_matches('/'));
+        self.instead = self.instead.map(|instead| Box::new(instead.below(prefix)));
         self
     }
 
-    /// A base URL that the user gave: `http://HOST[:PORT][/PREFIX]`. `origin` is the option or variable it came from.
+    /// A base URL that the user gave: `http://HOST[:PORT][/PREFIX]`, or `https://…` where TLS is spoken. `origin` is the
+    /// option or variable it came from.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] with what is wrong.
@@ -53,9 +84,15 @@ impl Endpoint {
                 .with_path(origin)
                 .with_remedy("give a base URL such as http://127.0.0.1:1338")
         };
-        let rest = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(("https", _)) => return Err(invalid("is https; metadata services speak plain http")),
+        let (secure, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") && tls::SPOKEN => (true, rest),
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
+                return Err(invalid("is https, and this build doesn't speak TLS").with_remedy(
+                    "metadata services speak plain http: give http://; for those that don't, build with the cargo feature \
+                     `tls`",
+                ));
+            }
             Some(_) => return Err(invalid("is no http:// URL")),
             None => return Err(invalid("has no scheme")),
         };
@@ -72,9 +109,13 @@ impl Endpoint {
         if !rest.chars().all(|c| c.is_ascii_graphic()) {
             return Err(invalid("holds characters that no URL has"));
         }
-        let (host, port) = split_port(host_port).ok_or_else(|| invalid("has no valid port"))?;
+        let usual = if secure { HTTPS } else { HTTP };
+        let (host, port) = split_port(host_port, usual).ok_or_else(|| invalid("has no valid port"))?;
         let prefix = path.trim_end_matches('/');
-        Self::at(host, port, prefix).ok_or_else(|| invalid("has no valid host"))
+        let mut endpoint = Self::at(host, port, usual, prefix).ok_or_else(|| invalid("has no valid host"))?;
+        endpoint.secured = secure
+            .then(|| host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_owned());
+        Ok(endpoint)
     }
 
     /// A host that the user gave, with or without a port: `metadata.example`, `127.0.0.1:8080`, `[::1]:80`.
@@ -90,12 +131,14 @@ impl Endpoint {
         Self::parse(&format!("http://{host}"), origin)
     }
 
-    fn at(host: &str, port: u16, prefix: &str) -> Option<Self> {
+    fn at(host: &str, port: u16, usual: u16, prefix: &str) -> Option<Self> {
         let literal = |addresses: &[IpAddr], shown: &str| Self {
             addresses: addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
             name: None,
             prefix: prefix.to_owned(),
-            authority: authority(shown, port),
+            authority: authority(shown, port, usual),
+            secured: None,
+            instead: None,
         };
         if let Some(v6) = host.strip_prefix('[') {
             let address: Ipv6Addr = v6.strip_suffix(']')?.parse().ok()?;
@@ -121,7 +164,9 @@ impl Endpoint {
             addresses: Vec::new(),
             name: Some((host.to_owned(), port)),
             prefix: prefix.to_owned(),
-            authority: authority(host, port),
+            authority: authority(host, port, usual),
+            secured: None,
+            instead: None,
         })
     }
 
@@ -135,9 +180,28 @@ impl Endpoint {
         self.name.as_ref().map(|(name, port)| (name.as_str(), *port))
     }
 
+    /// The name that the service has to prove over TLS; nothing where it is asked without.
+    pub(crate) fn secured(&self) -> Option<&str> {
+        self.secured.as_deref()
+    }
+
+    /// Where it is asked over TLS when nobody listens here.
+    pub(crate) fn instead(&self) -> Option<&Self> {
+        self.instead.as_deref()
+    }
+
     /// What precedes every path.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// What is asked for to get this path. The root of a prefix is the prefix as it was given, without a slash.
+    pub(crate) fn uri_of(&self, path: &str) -> String {
+        if path == "/" && !self.prefix.is_empty() {
+            self.prefix.clone()
+        } else {
+            format!("{}{path}", self.prefix)
+        }
     }
 
     /// The `Host` header.
@@ -153,14 +217,14 @@ fn bracketed(address: IpAddr) -> String {
     }
 }
 
-fn authority(host: &str, port: u16) -> String {
-    if port == 80 { host.to_owned() } else { format!("{host}:{port}") }
+fn authority(host: &str, port: u16, usual: u16) -> String {
+    if port == usual { host.to_owned() } else { format!("{host}:{port}") }
 }
 
-fn split_port(host_port: &str) -> Option<(&str, u16)> {
+fn split_port(host_port: &str, usual: u16) -> Option<(&str, u16)> {
     let after_brackets = host_port.rfind(']').map_or(0, |end| end + 1);
     match host_port.get(after_brackets..)?.rfind(':') {
-        None => Some((host_port, 80)),
+        None => Some((host_port, usual)),
         Some(colon) => {
             let (host, port) = host_port.split_at(after_brackets + colon);
             Some((host, port.trim_start_matches(':').parse().ok().filter(|port| *port != 0)?))
@@ -199,7 +263,6 @@ mod tests {
         for url in [
             "",
             "127.0.0.1",
-            "https://127.0.0.1",
             "ftp://x",
             "http://",
             "http://:80",
@@ -224,5 +287,48 @@ mod tests {
             assert_eq!(error.path(), Some("IMDS_URL"));
         }
         assert!(Endpoint::parse_host("http://h", "GCE_METADATA_HOST").is_err());
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_secured_service_has_to_prove_its_name() {
+        for (url, secured, addresses, authority) in [
+            ("https://127.0.0.1:8443/a", "127.0.0.1", "127.0.0.1:8443", "127.0.0.1:8443"),
+            ("HTTPS://[::1]", "::1", "[::1]:443", "[::1]"),
+            ("https://localhost:80", "localhost", "127.0.0.1:80 [::1]:80", "localhost:80"),
+            ("https://metadata.example.", "metadata.example", "", "metadata.example."),
+        ] {
+            let endpoint = Endpoint::parse(url, "IMDS_URL").unwrap();
+            let shown: Vec<String> = endpoint.addresses().iter().map(ToString::to_string).collect();
+            assert_eq!((endpoint.secured(), endpoint.authority()), (Some(secured), authority), "{url}");
+            assert_eq!(shown.join(" "), addresses, "{url}");
+        }
+        assert_eq!(Endpoint::parse("http://127.0.0.1", "IMDS_URL").unwrap().secured(), None);
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_a_secured_service_is_refused_by_the_name_of_the_feature() {
+        let error = Endpoint::parse("https://127.0.0.1", "IMDS_URL").unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some("IMDS_URL")));
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("feature `tls`")), "{error:?}");
+    }
+
+    #[test]
+    fn a_service_may_be_asked_over_tls_instead() {
+        let plain = Endpoint::literal(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80)]).below("/v4");
+        for (name, authority, port) in
+            [("m.example", "m.example", 443), ("m.example:8443", "m.example:8443", 8443)]
+        {
+            let endpoint = plain.clone().or_over_tls(name);
+            let instead = endpoint.instead().unwrap();
+            assert_eq!((instead.authority(), instead.secured()), (authority, Some("m.example")));
+            assert_eq!(instead.addresses(), [SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]);
+            assert_eq!(
+                (instead.name(), instead.uri_of("/task")),
+                (Some(("m.example", port)), "/v4/task".to_owned())
+            );
+        }
+        assert_eq!(plain.uri_of("/"), "/v4");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -12,10 +12,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time;
 
-use super::{Deadline, Endpoint, Network, connect};
+use super::{Deadline, Endpoint, Network, Trust, connect};
+use crate::observer::{Observer, RequestOutcome};
 
 /// How we introduce ourselves, so that an administrator who sees the request knows whom to ask.
 const USER_AGENT: &str = concat!("imds/", env!("CARGO_PKG_VERSION"));
@@ -85,6 +87,14 @@ pub(crate) enum Failure {
     NotConnected(io::Error),
     /// No connection in time.
     ConnectTimedOut(Duration),
+    /// Whoever answers over TLS can't prove to be who is asked.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "only a build that speaks TLS asks for proof")
+    )]
+    Untrusted(io::Error),
+    /// Whoever answers doesn't speak TLS.
+    NotTls(io::Error),
     /// The connection went away.
     Reset(hyper::Error),
     /// The connection went away in the middle of the answer.
@@ -104,20 +114,37 @@ type Sender = SendRequest<Full<Bytes>>;
 pub(crate) struct Exchange {
     endpoint: Endpoint,
     network: Network,
+    trust: Trust,
+    /// Whether the service was found to be asked over TLS instead.
+    is_instead: AtomicBool,
     idle: Mutex<Vec<Sender>>,
     slots: Semaphore,
     requests: AtomicU32,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Exchange {
-    pub(crate) fn new(endpoint: Endpoint, network: Network) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, network: Network, trust: Trust) -> Self {
         Self {
             endpoint,
             network,
+            trust,
+            is_instead: AtomicBool::new(false),
             idle: Mutex::default(),
             slots: Semaphore::new(CONNECTIONS),
             requests: AtomicU32::new(0),
+            observer: None,
         }
+    }
+
+    /// Has this observer, if there is one, told about requests; by the services, which know whose they are.
+    pub(crate) fn observed_by(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Who is to be told about requests.
+    pub(crate) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
     }
 
     /// How many requests were sent.
@@ -127,7 +154,10 @@ impl Exchange {
 
     /// Where the service is.
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        match self.endpoint.instead() {
+            Some(instead) if self.is_instead.load(Ordering::Relaxed) => instead,
+            _ => &self.endpoint,
+        }
     }
 
     /// Makes sure that a connection stands, without a request.
@@ -195,8 +225,8 @@ impl Exchange {
         let unwritable = |error: hyper::http::Error| Failure::NotHttp(error.into());
         let mut message = hyper::Request::builder()
             .method(&request.method)
-            .uri(format!("{}{}", self.endpoint.prefix(), request.path))
-            .header(hyper::header::HOST, self.endpoint.authority())
+            .uri(self.endpoint().uri_of(request.path))
+            .header(hyper::header::HOST, self.endpoint().authority())
             .header(hyper::header::USER_AGENT, USER_AGENT)
             .header(hyper::header::ACCEPT, "*/*")
             .body(Full::from(request.body.clone()))
@@ -207,10 +237,34 @@ impl Exchange {
         Ok(message)
     }
 
+    /// Opens a connection; over TLS where the plain port refuses it and there is such a place.
     async fn open(&self, privileged: bool, deadline: Deadline) -> Result<Sender, Failure> {
+        let endpoint = self.endpoint();
+        let refusal = match self.open_at(endpoint, privileged, deadline).await {
+            Err(Failure::NotConnected(error)) if error.kind() == io::ErrorKind::ConnectionRefused => error,
+            opened => return opened,
+        };
+        let Some(instead) = endpoint.instead() else { return Err(Failure::NotConnected(refusal)) };
+        tracing::debug!(instead = instead.authority(), "the plain port refuses connections; asking over TLS");
+        match self.open_at(instead, privileged, deadline).await {
+            Ok(sender) => {
+                self.is_instead.store(true, Ordering::Relaxed);
+                Ok(sender)
+            }
+            Err(Failure::NotConnected(_)) => Err(Failure::NotConnected(refusal)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn open_at(
+        &self,
+        endpoint: &Endpoint,
+        privileged: bool,
+        deadline: Deadline,
+    ) -> Result<Sender, Failure> {
         let patience = CONNECT_TIME.min(deadline.left());
         let timed_out = |_| Failure::ConnectTimedOut(patience);
-        let addresses = time::timeout(patience, self.addresses()).await.map_err(timed_out)??;
+        let addresses = time::timeout(patience, self.addresses(endpoint)).await.map_err(timed_out)??;
         for address in &addresses {
             self.network.permit(address.ip()).map_err(Failure::Forbidden)?;
         }
@@ -220,17 +274,23 @@ impl Exchange {
             let connected = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?;
             connected.map_err(connect::refused)?
         };
-        let (sender, connection) =
-            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(hyper_failure)?;
-        // It ends by itself once its sender is gone; what goes wrong on it reaches the one who sent the request.
-        tokio::spawn(connection);
-        Ok(sender)
+        match endpoint.secured() {
+            None => speak(stream).await,
+            Some(name) => {
+                let secured = time::timeout(patience, self.trust.secure(name, stream)).await;
+                speak(secured.map_err(timed_out)??).await
+            }
+        }
     }
 
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let literal = self.endpoint.addresses();
-        let Some((name, port)) = self.endpoint.name() else { return Ok(literal.to_vec()) };
-        self.network.permit_lookup(name).map_err(Failure::Forbidden)?;
+    async fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        let literal = endpoint.addresses();
+        let Some((name, port)) = endpoint.name() else { return Ok(literal.to_vec()) };
+        match self.network.permit_lookup(name) {
+            // Addresses that are known all the same are judged by themselves.
+            Err(_) if !literal.is_empty() => return Ok(literal.to_vec()),
+            permitted => permitted.map_err(Failure::Forbidden)?,
+        }
         #[expect(clippy::disallowed_methods, reason = "the user gave this name, or the cloud is known by it")]
         let found = tokio::net::lookup_host((name, port)).await;
         match found {
@@ -253,6 +313,34 @@ impl Exchange {
             self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sender);
         }
     }
+}
+
+/// How a request ended, for observers.
+pub(crate) fn outcome_of(outcome: &Result<Answer, Failure>) -> RequestOutcome {
+    match outcome {
+        Ok(answer) => RequestOutcome::Answered(answer.status.as_u16()),
+        Err(Failure::ConnectTimedOut(_) | Failure::NoAnswer(_)) => RequestOutcome::TimedOut,
+        Err(
+            Failure::Forbidden(_) | Failure::Locked(_) | Failure::Unprivileged(_) | Failure::NotConnected(_),
+        ) => RequestOutcome::NotConnected,
+        Err(
+            Failure::Untrusted(_)
+            | Failure::NotTls(_)
+            | Failure::Reset(_)
+            | Failure::CutShort(_)
+            | Failure::TooLarge(_)
+            | Failure::NotHttp(_),
+        ) => RequestOutcome::Malformed,
+    }
+}
+
+/// Begins to speak HTTP on a connection.
+async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Sender, Failure> {
+    let (sender, connection) =
+        http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(hyper_failure)?;
+    // It ends by itself once its sender is gone; what goes wrong on it reaches the one who sent the request.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 /// Whether a body isn't HTTP (chunks that aren't), as opposed to one that ended early.

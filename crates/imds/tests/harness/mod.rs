@@ -59,10 +59,16 @@ pub(crate) fn client_of(builder: ConfigBuilder) -> Client {
     Client::new(builder.build().expect("the configuration is valid"))
 }
 
+/// A configuration on a machine with these files, where the platform of the fake's machine tells its programs what it does.
+pub(crate) fn machine_of(fake: &Fake, files: MemoryFiles) -> ConfigBuilder {
+    let environment = fake.environment().into_iter().collect();
+    Config::builder(environment).files(Arc::new(files)).network(Network::Loopback)
+}
+
 /// A client of a fake. `scenario` lends its firmware where the way is [`Way::Firmware`].
 pub(crate) fn client(fake: &Fake, scenario: &Scenario, way: Way) -> Client {
     let files = if way == Way::Firmware { firmware(scenario) } else { MemoryFiles::new() };
-    let builder = machine(files, &[]).endpoint(&fake.url(), "--endpoint").timeout(Duration::from_secs(5));
+    let builder = machine_of(fake, files).endpoint(&fake.url(), "--endpoint").timeout(Duration::from_secs(5));
     client_of(match way {
         Way::Told => builder.cloud(fake.cloud().name(), "--cloud"),
         Way::Firmware | Way::Probing => builder,
@@ -71,7 +77,7 @@ pub(crate) fn client(fake: &Fake, scenario: &Scenario, way: Way) -> Client {
 
 /// A client that was told the fake's cloud.
 pub(crate) fn told(fake: &Fake) -> Client {
-    let builder = machine(MemoryFiles::new(), &[]).endpoint(&fake.url(), "--endpoint");
+    let builder = machine_of(fake, MemoryFiles::new()).endpoint(&fake.url(), "--endpoint");
     client_of(builder.cloud(fake.cloud().name(), "--cloud"))
 }
 

@@ -144,7 +144,7 @@ impl Order<'_> {
         }
         tell(&metadata, session, messages);
         let mut variables = render::Env::of(&metadata, &self.arguments.prefix).variables(messages);
-        variables.extend(self.attributes(&metadata, environment, messages));
+        variables.extend(self.attributes(&metadata, session, environment, messages));
         Ok(Some(variables))
     }
 
@@ -152,6 +152,7 @@ impl Order<'_> {
     fn attributes(
         &self,
         metadata: &Metadata,
+        session: &Session,
         environment: &Environment,
         messages: &Messages,
     ) -> Option<(String, String)> {
@@ -159,7 +160,9 @@ impl Order<'_> {
         let merged = if set.is_none() && is_set_but_no_text(ATTRIBUTES) {
             Err("it isn't UTF-8".to_owned())
         } else {
-            render::merged_otel(set.unwrap_or_default(), metadata, self.arguments.otel_names.into())
+            let known = session.client.configuration();
+            let attributes = known.resource_attributes(metadata, self.arguments.otel_names.into());
+            render::merged_otel(set.unwrap_or_default(), attributes)
         };
         match merged {
             Ok(merged) => Some((ATTRIBUTES.to_owned(), merged)),

@@ -104,7 +104,7 @@ fn rows(order: &Order<'_>, file: &str, format: Format, content: &Content) -> Res
     for one in template.placeholders() {
         let class = match one.key() {
             // What is no path is refused when it is resolved.
-            Key::Path(path) => Some(imds::path_class(path).unwrap_or(Class::Private)),
+            Key::Path(path) => Some(order.known.path_class(path).unwrap_or(Class::Private)),
             key => key.class(),
         };
         rows.push(Row {

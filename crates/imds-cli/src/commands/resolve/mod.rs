@@ -16,7 +16,7 @@ mod stream;
 
 use std::io;
 
-use imds::Error;
+use imds::{Config, Error};
 use imds_files::{Produce, Target, Written};
 use imds_template::{Format, Grammar, Missing, StandIn};
 
@@ -39,15 +39,17 @@ pub(super) struct Order<'a> {
     arguments: &'a Resolve,
     inputs: Vec<Input>,
     grammar: Grammar,
+    /// The clouds whose names and secret paths count.
+    known: Config,
 }
 
 /// Understands the options, and finds the files. Contacts nothing.
 ///
 /// # Errors
 /// `ErrorKind::Usage`, naming the option or the file.
-pub(super) fn prepare(arguments: &Resolve) -> Result<Order<'_>, Error> {
-    let names = imds::clouds().into_iter().map(|cloud| cloud.name);
-    Ok(Order { arguments, inputs: inputs::find(arguments)?, grammar: Grammar::default().with_clouds(names) })
+pub(super) fn prepare(arguments: &Resolve, known: Config) -> Result<Order<'_>, Error> {
+    let grammar = Grammar::default().with_clouds(known.clouds().into_iter().map(|cloud| cloud.name));
+    Ok(Order { arguments, inputs: inputs::find(arguments)?, grammar, known })
 }
 
 impl Order<'_> {

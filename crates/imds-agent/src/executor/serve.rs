@@ -1,0 +1,158 @@
+//! The executor's side: does what the plan allows, and refuses everything else.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use super::Plan;
+use super::protocol::{Outcome, Reply, Request, Tried, Values, Work, receive, send};
+use crate::files::values::Known;
+use crate::files::write::Writer;
+use crate::hooks::Notice;
+use crate::hooks::run::try_once;
+
+/// How many hooks run at once; more than a worker that means well ever asks for.
+const HOOKS: usize = 32;
+/// How many answers may wait to be sent.
+const ANSWERS: usize = 64;
+
+/// Reads the configuration; all that is wrong with it.
+pub type ReadPlan = Box<dyn Fn() -> Result<Plan, Vec<String>> + Send + Sync>;
+
+struct Executor {
+    read: ReadPlan,
+    plan: Mutex<Arc<Plan>>,
+    writer: Arc<Writer>,
+    /// Held while files are written: one update after the other.
+    writing: Arc<Mutex<()>>,
+    hooks: AtomicUsize,
+}
+
+/// Serves one worker until it is gone. What is under way then is broken off.
+///
+/// # Errors
+/// What the socket says; [`io::ErrorKind::InvalidData`] when the worker says something that nobody says who means well.
+/// Where the first plan can't be read, [`io::ErrorKind::InvalidInput`].
+pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: ReadPlan) -> io::Result<()> {
+    let plan = read().map_err(|wrong| io::Error::new(io::ErrorKind::InvalidInput, wrong.join("; ")))?;
+    let executor = Arc::new(Executor {
+        read,
+        plan: Mutex::new(Arc::new(plan)),
+        writer: Arc::default(),
+        writing: Arc::default(),
+        hooks: AtomicUsize::new(0),
+    });
+    let (mut from, mut to) = tokio::io::split(stream);
+    let (answers, mut answered) = mpsc::channel::<Reply>(ANSWERS);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Some(reply) = answered.recv().await {
+            if let Err(error) = send(&mut to, &reply).await {
+                tracing::debug!("an answer can't be sent: {error}");
+                return;
+            }
+        }
+    });
+    loop {
+        let request: Request = tokio::select! {
+            request = receive(&mut from) => match request? {
+                Some(request) => request,
+                None => return Ok(()),
+            },
+            Some(_) = tasks.join_next() => continue,
+        };
+        let (executor, answers) = (Arc::clone(&executor), answers.clone());
+        tasks.spawn(async move {
+            let outcome = executor.do_work(request.work).await;
+            if let Outcome::Refused(why) = &outcome {
+                tracing::warn!("the worker asked for something that isn't done: {why}");
+            }
+            // Nobody is left who waits for it otherwise.
+            let _ = answers.send(Reply { id: request.id, outcome }).await;
+        });
+    }
+}
+
+impl Executor {
+    async fn do_work(&self, work: Work) -> Outcome {
+        match work {
+            Work::Tell => Outcome::Plan(self.plan.lock().await.summary()),
+            Work::Reload => match (self.read)() {
+                Ok(plan) => {
+                    let summary = plan.summary();
+                    *self.plan.lock().await = Arc::new(plan);
+                    Outcome::Plan(summary)
+                }
+                Err(wrong) => Outcome::Invalid(wrong),
+            },
+            Work::Files { plan, values } => {
+                let current = Arc::clone(&*self.plan.lock().await);
+                if current.fingerprint() != plan {
+                    return Outcome::Refused("these values are for another configuration".to_owned());
+                }
+                self.files(current, *values).await
+            }
+            Work::Hook { plan, number, notice } => {
+                let current = Arc::clone(&*self.plan.lock().await);
+                if current.fingerprint() != plan {
+                    return Outcome::Refused("this number is of another configuration".to_owned());
+                }
+                self.hook(&current, number, &notice).await
+            }
+        }
+    }
+
+    async fn files(&self, plan: Arc<Plan>, values: Values) -> Outcome {
+        let known = match Known::of(values) {
+            Ok(known) => known,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
+        let turn = Arc::clone(&self.writing).lock_owned().await;
+        let (writer, runtime) = (Arc::clone(&self.writer), Handle::current());
+        let written = tokio::task::spawn_blocking(move || {
+            // Until it is written, even when nobody waits any more.
+            let _turn = turn;
+            writer.update(&plan.files(), &known, &runtime)
+        });
+        match written.await {
+            Ok(outcomes) => Outcome::Files(outcomes),
+            Err(error) => Outcome::Refused(format!("writing files broke down: {error}")),
+        }
+    }
+
+    async fn hook(&self, plan: &Plan, number: usize, notice: &Notice) -> Outcome {
+        let Some((hook, template)) = plan.hook(number) else {
+            return Outcome::Refused(format!("there is no hook {number}"));
+        };
+        if !hook.hears(&notice.event) {
+            return Outcome::Refused(format!("{} isn't about this event", hook.name));
+        }
+        let turn = Turn(&self.hooks);
+        if turn.0.fetch_add(1, Ordering::AcqRel) >= HOOKS {
+            let why = "too many hooks run already".to_owned();
+            return Outcome::Hook(Tried::Again { why, after: None });
+        }
+        let tried = try_once(hook, template, notice, plan.network()).await;
+        match &tried {
+            Tried::Done => tracing::info!(hook = hook.name, id = notice.event.id, "the hook has run"),
+            Tried::Again { why, .. } | Tried::Hopeless(why) => {
+                tracing::debug!(hook = hook.name, id = notice.event.id, "the hook failed: {why}");
+            }
+        }
+        Outcome::Hook(tried)
+    }
+}
+
+/// One hook that runs, however it ends.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

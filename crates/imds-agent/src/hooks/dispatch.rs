@@ -1,0 +1,190 @@
+//! Which hooks hear of which event, and how often they are tried.
+//!
+//! Each hook is tried until it works, until it can't work any more, or until the event's deadline; where there is none,
+//! for as long as the hook's `retry_for`. Pauses double from one second to thirty. What was owed and is done with is
+//! settled, whether it worked or not, so that a restart doesn't begin anew.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use imds::Client;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{Hook, Notice};
+use crate::events::acknowledge::acknowledge;
+use crate::events::{Board, Event, Options};
+use crate::executor::Link;
+use crate::executor::protocol::Tried;
+use crate::store::Store;
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Who counts what hooks come to.
+pub trait Results: Send + Sync {
+    /// A hook has ended: whether it worked, after how many tries and how much time.
+    fn hook_ended(&self, hook: &Hook, succeeded: bool, tries: u32, took: Duration);
+}
+
+/// Nobody counts.
+impl Results for () {
+    fn hook_ended(&self, _: &Hook, _: bool, _: u32, _: Duration) {}
+}
+
+/// What dispatching takes.
+#[derive(Clone)]
+pub struct Dispatch {
+    /// Says what hooks are owed.
+    pub board: Arc<Board>,
+    /// Says which machine this is.
+    pub store: Arc<Store>,
+    /// The hooks, in the order of the configuration that the executor has, too.
+    pub hooks: Arc<Vec<Hook>>,
+    /// Runs them.
+    pub link: Link,
+    /// Counts them.
+    pub results: Arc<dyn Results>,
+    /// Acknowledges events.
+    pub client: Client,
+    /// Whether events are acknowledged.
+    pub options: Options,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("hooks", &self.hooks).finish_non_exhaustive()
+    }
+}
+
+/// Dispatches until it is dropped. What runs then is broken off, and stays owed.
+pub async fn dispatch(dispatch: Dispatch) {
+    dispatch.board.take_back();
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            (ticket, event) = dispatch.board.owed() => {
+                let dispatch = dispatch.clone();
+                running.spawn(async move {
+                    dispatch.tell(&event).await;
+                    dispatch.board.settle(ticket);
+                });
+            }
+            Some(ended) = running.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!("a hook broke down: {error}");
+                }
+            }
+        }
+    }
+}
+
+impl Dispatch {
+    /// Tells all hooks of an event, at the same time; then acknowledges it, if all worked.
+    async fn tell(&self, event: &Event) {
+        let view = self.store.view();
+        let notice = Notice::new(event.clone(), view.metadata.as_deref());
+        let mut tries = JoinSet::new();
+        for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
+            let (link, hook, notice, results) =
+                (self.link.clone(), hook.clone(), notice.clone(), Arc::clone(&self.results));
+            tries.spawn(async move { run(&link, number, &hook, &notice, &*results).await });
+        }
+        let mut all = true;
+        while let Some(ended) = tries.join_next().await {
+            all &= ended.unwrap_or(false);
+        }
+        if !all {
+            return;
+        }
+        if let Err(error) = acknowledge(&self.client, &self.board, &self.options, event).await {
+            tracing::warn!(id = event.id, %error, "the event can't be acknowledged; it begins at its time");
+        }
+    }
+}
+
+/// Tries a hook as often as it makes sense; says whether it worked.
+async fn run(link: &Link, number: usize, hook: &Hook, notice: &Notice, results: &dyn Results) -> bool {
+    let started = Instant::now();
+    let end = started + time_for(hook, &notice.event, SystemTime::now());
+    let mut tries: u32 = 0;
+    let succeeded = loop {
+        tries = tries.saturating_add(1);
+        let (why, after) = match link.hook(number, notice).await {
+            Ok(Tried::Done) => break true,
+            Ok(Tried::Again { why, after }) => (why, after),
+            Ok(Tried::Hopeless(why)) => {
+                tracing::error!(hook = hook.name, id = notice.event.id, "the hook can't work: {why}");
+                break false;
+            }
+            Err(error) => (error.to_string(), None),
+        };
+        let pause = pause(tries, fastrand::f64()).max(after.unwrap_or_default());
+        if Instant::now() + pause >= end {
+            tracing::error!(hook = hook.name, id = notice.event.id, tries, "the hook failed for good: {why}");
+            break false;
+        }
+        tracing::warn!(
+            hook = hook.name,
+            id = notice.event.id,
+            tries,
+            "the hook failed, and is tried again: {why}"
+        );
+        tokio::time::sleep(pause).await;
+    };
+    results.hook_ended(hook, succeeded, tries, started.elapsed());
+    succeeded
+}
+
+/// How long a hook may be tried.
+fn time_for(hook: &Hook, event: &Event, now: SystemTime) -> Duration {
+    let left = event.deadline.and_then(|deadline| deadline.duration_since(now).ok());
+    match left {
+        // An event may be planned weeks ahead: whoever can't be reached for so long won't be.
+        Some(left) => left.min(hook.retry_for.max(Duration::from_secs(3600))),
+        None => hook.retry_for,
+    }
+}
+
+/// The pause after so many tries. `chance` lies in 0..1.
+fn pause(tries: u32, chance: f64) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+    doubled.mul_f64(1.0 - 0.2 * chance.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Action;
+    use super::super::tests::hook;
+    use super::*;
+    use crate::events::State;
+    use crate::events::event::tests::event;
+
+    #[test]
+    fn hooks_are_tried_until_the_deadline_or_as_long_as_they_want() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let hook = hook(Action::Command(vec!["x".to_owned()]));
+        let until = |deadline: Option<SystemTime>| {
+            time_for(&hook, &Event { deadline, ..event("a", State::Scheduled) }, now).as_secs()
+        };
+        assert_eq!(until(None), 60);
+        assert_eq!(until(Some(now + Duration::from_secs(120))), 120);
+        assert_eq!(until(Some(now + Duration::from_secs(5))), 5);
+        assert_eq!(
+            until(Some(now - Duration::from_secs(5))),
+            60,
+            "it has begun; nobody knows how long is left"
+        );
+        assert_eq!(until(Some(now + Duration::from_secs(1_000_000))), 3600);
+    }
+
+    #[test]
+    fn pauses_double_to_half_a_minute() {
+        let seconds: Vec<u64> = (1..=7).map(|tries| pause(tries, 0.0).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(24));
+    }
+}

@@ -1,0 +1,396 @@
+//! Numbers for Prometheus: how the service answers, how fresh the metadata is, what callers ask.
+//!
+//! Labels come from small fixed sets, so that nobody can make the text grow, and no value of the metadata but the cloud's
+//! name is ever in it: numbers are often readable by people who may not see who owns the machine. [`page`] answers requests
+//! for the text.
+
+pub mod page;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use imds::CloudName;
+use imds::observer::{Observed, Observer, RequestOutcome};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::route;
+use crate::store::View;
+
+/// The kinds of events that are counted by name (design of the events; anything else is `other`).
+const EVENT_KINDS: &[&str] =
+    &["preempt", "terminate", "reboot", "redeploy", "freeze", "rebalance", "maintenance", "lifecycle"];
+/// The states of events that are counted by name.
+const EVENT_STATES: &[&str] = &["scheduled", "started", "cleared", "cancelled"];
+/// Link-local services answer within a few milliseconds; tokens that never come take seconds.
+const LATENCIES: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCloud {
+    cloud: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRequest {
+    cloud: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfAnswer {
+    route: &'static str,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfEvent {
+    kind: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHook {
+    hook: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutcome {
+    outcome: &'static str,
+}
+
+/// What a hook was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A command.
+    Command,
+    /// A webhook.
+    Webhook,
+}
+
+/// Why a connection was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// Too many are open in all.
+    All,
+    /// One client holds too many.
+    Client,
+}
+
+type Real = Gauge<f64, AtomicU64>;
+
+/// Everything that is counted. Cheap to share; counting never waits.
+pub struct Metrics {
+    registry: Registry,
+    service_requests: Family<OfRequest, Counter>,
+    service_seconds: Family<OfCloud, Histogram, fn() -> Histogram>,
+    service_retries: Family<OfCloud, Counter>,
+    refreshes: Family<OfOutcome, Counter>,
+    answers: Family<OfAnswer, Counter>,
+    connections: Gauge,
+    refused: Family<OfOutcome, Counter>,
+    watchers: Gauge,
+    events: Family<OfEvent, Counter>,
+    hooks: Family<OfHook, Counter>,
+    ready: Gauge,
+    stale: Gauge,
+    age: Real,
+    failures: Gauge,
+    unread: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("imds"),
+            service_requests: Family::default(),
+            service_seconds: Family::new_with_constructor(|| Histogram::new(LATENCIES)),
+            service_retries: Family::default(),
+            refreshes: Family::default(),
+            answers: Family::default(),
+            connections: Gauge::default(),
+            refused: Family::default(),
+            watchers: Gauge::default(),
+            events: Family::default(),
+            hooks: Family::default(),
+            ready: Gauge::default(),
+            stale: Gauge::default(),
+            age: Real::default(),
+            failures: Gauge::default(),
+            unread: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let all = &mut self.registry;
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "The program that counts", build);
+        let requests = self.service_requests.clone();
+        all.register("service_requests", "Requests to metadata services, by how they ended", requests);
+        let seconds = self.service_seconds.clone();
+        let what = "How long metadata services took to answer";
+        all.register_with_unit("service_request_duration", what, Unit::Seconds, seconds);
+        let retries = self.service_retries.clone();
+        all.register(
+            "service_retries",
+            "Requests that were made again because an earlier try failed",
+            retries,
+        );
+        all.register("refreshes", "Attempts to read the metadata", self.refreshes.clone());
+        all.register("api_requests", "Requests of callers, by route and status", self.answers.clone());
+        all.register("connections", "Open connections of callers", self.connections.clone());
+        let refused = self.refused.clone();
+        all.register("connections_refused", "Connections that were one too many", refused);
+        all.register("watchers", "Callers that are told of changes", self.watchers.clone());
+        all.register("events", "Announcements of events", self.events.clone());
+        all.register("hook_runs", "Runs of hooks, by how they ended", self.hooks.clone());
+        all.register("metadata_ready", "1 once metadata is there", self.ready.clone());
+        let what = "1 while a value is older than the last attempt to read it";
+        all.register("metadata_stale", what, self.stale.clone());
+        let what = "Time since the service last answered; since never, NaN";
+        all.register_with_unit("metadata_age", what, Unit::Seconds, self.age.clone());
+        let what = "Failed attempts since the last success";
+        all.register("refresh_failures_in_a_row", what, self.failures.clone());
+        let what = "Fields that could not be read in the last attempt";
+        all.register("metadata_fields_failed", what, self.unread.clone());
+    }
+
+    /// An attempt to read the metadata ended.
+    pub fn refreshed(&self, succeeded: bool) {
+        let outcome = if succeeded { "success" } else { "failure" };
+        self.refreshes.get_or_create(&OfOutcome { outcome }).inc();
+    }
+
+    /// An event was announced, in a kind and a state of the normalised events.
+    pub fn announced(&self, kind: &str, state: &str) {
+        let known = |name: &str, names: &[&'static str]| {
+            names.iter().copied().find(|known| *known == name).unwrap_or("other")
+        };
+        let labels = OfEvent { kind: known(kind, EVENT_KINDS), state: known(state, EVENT_STATES) };
+        self.events.get_or_create(&labels).inc();
+    }
+
+    /// A hook ran.
+    pub fn hook_ran(&self, hook: Hook, succeeded: bool) {
+        let hook = match hook {
+            Hook::Command => "command",
+            Hook::Webhook => "webhook",
+        };
+        let outcome = if succeeded { "success" } else { "failure" };
+        self.hooks.get_or_create(&OfHook { hook, outcome }).inc();
+    }
+
+    /// A caller was answered. `name` is one of [`route::NAMES`].
+    pub fn answered(&self, name: &str, code: u16) {
+        let route = route::NAMES.iter().copied().find(|known| *known == name).unwrap_or("other");
+        self.answers.get_or_create(&OfAnswer { route, code }).inc();
+    }
+
+    /// A connection was refused.
+    pub fn refused(&self, crowd: Crowd) {
+        let outcome = match crowd {
+            Crowd::All => "all",
+            Crowd::Client => "client",
+        };
+        self.refused.get_or_create(&OfOutcome { outcome }).inc();
+    }
+
+    /// Counts a connection for as long as the value lives.
+    #[must_use]
+    pub fn connection(&self) -> Present {
+        Present::new(&self.connections)
+    }
+
+    /// Counts a watcher for as long as the value lives.
+    #[must_use]
+    pub fn watcher(&self) -> Present {
+        Present::new(&self.watchers)
+    }
+
+    /// What Prometheus scrapes: all counts, and how fresh this view is.
+    #[must_use]
+    pub fn text(&self, view: &View) -> String {
+        let metadata = view.metadata.as_deref();
+        self.ready.set(metadata.is_some().into());
+        self.stale.set(metadata.is_some_and(imds::Metadata::is_stale).into());
+        self.age.set(view.status.last_success.map_or(f64::NAN, |time| view.age_of(time).as_secs_f64()));
+        self.failures.set(view.status.failures.into());
+        let unread = metadata.map_or(0, |metadata| {
+            metadata.readings().filter(|(_, reading)| reading.error().is_some()).count()
+        });
+        self.unread.set(unread.try_into().unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Only a writer that fails could make it fail, and a String doesn't.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Observer for Metrics {
+    fn requested(&self, request: &Observed<'_>) {
+        let cloud = || request.cloud.to_string();
+        let outcome = outcome_name(request.outcome);
+        self.service_requests.get_or_create(&OfRequest { cloud: cloud(), outcome }).inc();
+        let seconds = self.service_seconds.get_or_create(&OfCloud { cloud: cloud() });
+        seconds.observe(request.elapsed.as_secs_f64());
+    }
+
+    fn retried(&self, cloud: &CloudName) {
+        self.service_retries.get_or_create(&OfCloud { cloud: cloud.to_string() }).inc();
+    }
+}
+
+/// How a request ended, as a label.
+fn outcome_name(outcome: RequestOutcome) -> &'static str {
+    match outcome {
+        RequestOutcome::Answered(200..=399) => "ok",
+        RequestOutcome::Answered(401 | 403) => "refused",
+        RequestOutcome::Answered(404) => "absent",
+        RequestOutcome::Answered(410) => "gone",
+        RequestOutcome::Answered(429) => "throttled",
+        RequestOutcome::Answered(500..) => "server_error",
+        RequestOutcome::TimedOut => "timed_out",
+        RequestOutcome::NotConnected => "not_connected",
+        // Another status, an answer that isn't one, and what a later version of the library tells apart.
+        _ => "malformed",
+    }
+}
+
+/// Something that is there while this value lives.
+#[derive(Debug)]
+pub struct Present(Gauge);
+
+impl Present {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// For callers that measure a request of their own.
+impl Metrics {
+    /// As an observer of the library's requests ([`imds::ConfigBuilder::observer`]).
+    #[must_use]
+    pub fn as_observer(self: &Arc<Self>) -> Arc<dyn Observer> {
+        Arc::clone(self) as Arc<dyn Observer>
+    }
+
+    /// Counts a request to a service that wasn't made through the library.
+    pub fn service_request(&self, cloud: &CloudName, outcome: RequestOutcome, elapsed: Duration) {
+        self.requested(&Observed::new(cloud, outcome, elapsed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use imds::model::{Reading, Source, Value};
+    use imds::{Error, ErrorKind, Field, Metadata};
+
+    use super::*;
+
+    fn view() -> View {
+        let mut metadata = Metadata::new(CloudName::AWS);
+        for (index, field) in Field::ALL.iter().enumerate().skip(2) {
+            let value = match field {
+                Field::Tags => Value::Tags([("tag-key".to_owned(), "tag-secret".to_owned())].into()),
+                Field::Interfaces | Field::Disks => continue,
+                _ => Value::Text(format!("value-{index}-of-the-machine")),
+            };
+            metadata.set(*field, Reading::known(value, Source::Mock));
+        }
+        let path = "/latest/meta-data/network/interfaces/macs/06:00:00:00:00:01/vpc-id";
+        let error = Error::new(ErrorKind::TimedOut, "no answer").with_path(path);
+        metadata.set(Field::Disks, Reading::Failed(error.clone()));
+        let mut view = View::default();
+        view.metadata = Some(Arc::new(metadata));
+        view.status.last_success = Some(SystemTime::now() - Duration::from_secs(90));
+        view.status.last_error = Some(error);
+        view.status.failures = 3;
+        view
+    }
+
+    /// The value of a line that starts with this name and these labels.
+    fn number(text: &str, name: &str) -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    #[test]
+    fn what_happened_is_counted() {
+        let metrics = Metrics::default();
+        let took = Duration::from_millis(3);
+        metrics.service_request(&CloudName::AWS, RequestOutcome::Answered(200), took);
+        metrics.service_request(&CloudName::AWS, RequestOutcome::Answered(404), took);
+        metrics.retried(&CloudName::AWS);
+        metrics.refreshed(true);
+        metrics.answered("metadata", 200);
+        metrics.answered("/v1/made/up", 404);
+        metrics.announced("preempt", "scheduled");
+        metrics.announced("i-0123", "whatever");
+        metrics.hook_ran(Hook::Webhook, false);
+        metrics.refused(Crowd::Client);
+        let open = metrics.connection();
+        let text = metrics.text(&view());
+        for (name, value) in [
+            (r#"imds_service_requests_total{cloud="aws",outcome="ok"}"#, 1.0),
+            (r#"imds_service_requests_total{cloud="aws",outcome="absent"}"#, 1.0),
+            (r#"imds_service_request_duration_seconds_bucket{le="0.005",cloud="aws"}"#, 2.0),
+            (r#"imds_service_request_duration_seconds_bucket{le="0.002",cloud="aws"}"#, 0.0),
+            (r#"imds_service_retries_total{cloud="aws"}"#, 1.0),
+            (r#"imds_refreshes_total{outcome="success"}"#, 1.0),
+            (r#"imds_api_requests_total{route="metadata",code="200"}"#, 1.0),
+            (r#"imds_api_requests_total{route="other",code="404"}"#, 1.0),
+            (r#"imds_events_total{kind="preempt",state="scheduled"}"#, 1.0),
+            (r#"imds_events_total{kind="other",state="other"}"#, 1.0),
+            (r#"imds_hook_runs_total{hook="webhook",outcome="failure"}"#, 1.0),
+            (r#"imds_connections_refused_total{outcome="client"}"#, 1.0),
+            ("imds_connections", 1.0),
+            ("imds_metadata_ready", 1.0),
+            ("imds_metadata_stale", 0.0),
+            ("imds_refresh_failures_in_a_row", 3.0),
+            ("imds_metadata_fields_failed", 1.0),
+        ] {
+            assert_eq!(number(&text, name), value, "{name}");
+        }
+        let age = number(&text, "imds_metadata_age_seconds");
+        assert!((89.0..100.0).contains(&age), "{age}");
+        assert!(text.contains(concat!("imds_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
+        drop(open);
+        let text = metrics.text(&View::default());
+        assert_eq!((number(&text, "imds_connections"), number(&text, "imds_metadata_ready")), (0.0, 0.0));
+    }
+
+    #[test]
+    fn nothing_of_the_metadata_is_in_it() {
+        let text = Metrics::default().text(&view());
+        for identity in ["value-", "tag-", "06:00", "/latest", "no answer"] {
+            assert!(!text.contains(identity), "{identity} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The whole: reads the settings, starts the parts, and heeds signals until it is told to end.
+//!
+//! | what happens | what the agent does |
+//! |---|---|
+//! | SIGHUP | reads the configuration anew; one with a mistake changes nothing, and each mistake is logged |
+//! | SIGTERM, SIGINT | ends every part, within `grace` |
+//! | a part ends by itself | ends with its error: the service manager starts it anew |
+
+use std::sync::Arc;
+
+use imds::{Error, ErrorKind, Outcome};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::store::View;
+use crate::systemd::{Notifier, Sockets};
+use crate::worker::{Context, Settings, Worker};
+use crate::{keeper, state};
+
+/// Reads the settings as they are now; all that is wrong with them at once.
+pub type ReadSettings = Box<dyn Fn() -> Result<Settings, Vec<Error>> + Send + Sync>;
+
+/// What the service manager gave the process.
+#[derive(Debug, Default)]
+pub struct ServiceManager {
+    /// Where it wants to hear from the agent.
+    pub notifier: Notifier,
+    /// Sockets that it opened.
+    pub sockets: Sockets,
+}
+
+/// Runs the agent until a signal ends it. Needs a Tokio runtime with I/O and time enabled.
+///
+/// # Errors
+/// Everything that is wrong with the settings at the start, or why a part ended by itself.
+pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<Error>> {
+    let settings = read()?;
+    let notifier = Arc::new(manager.notifier);
+    // From here on signals are the agent's, so that none that comes while it starts is lost.
+    let mut signals = Signals::listen().map_err(|error| vec![error])?;
+    let mut worker = Worker::new(settings);
+    start_parts(&mut worker, manager.sockets, &notifier).map_err(|error| vec![error])?;
+    notifier.ready();
+    tracing::info!("started");
+    let failure = attend(&mut worker, &mut signals, &read, &notifier).await;
+    notifier.stopping();
+    let grace = worker.context().settings.borrow().config.agent.grace;
+    let left = worker.stop(grace).await;
+    if !left.is_empty() {
+        tracing::error!("cut off after {grace:?}: {}", left.join(", "));
+    }
+    match failure {
+        Some(error) => Err(vec![error]),
+        None => {
+            tracing::info!("ended");
+            Ok(())
+        }
+    }
+}
+
+/// Starts everything. Whatever has to listen listens when this returns: readiness is told next.
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "parts that listen take sockets, and can fail to"
+)]
+fn start_parts(worker: &mut Worker, sockets: Sockets, notifier: &Arc<Notifier>) -> Result<(), Error> {
+    for socket in &sockets.unix {
+        tracing::debug!(?socket, "given by the service manager");
+    }
+    worker.spawn("keeper", keeper::keep(worker.context()));
+    worker.spawn("state", state::follow(worker.context()));
+    worker.spawn("status", tell_status(worker.context(), Arc::clone(notifier)));
+    Ok(())
+}
+
+/// Heeds signals and the watchdog. Returns when the agent is to end, with the error if that is why.
+async fn attend(
+    worker: &mut Worker,
+    signals: &mut Signals,
+    read: &ReadSettings,
+    notifier: &Notifier,
+) -> Option<Error> {
+    let mut watchdog = notifier.watchdog().map(tokio::time::interval);
+    loop {
+        let fed = async {
+            match &mut watchdog {
+                Some(interval) => interval.tick().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = signals.terminate.recv() => return None,
+            _ = signals.interrupt.recv() => return None,
+            _ = signals.hang_up.recv() => reload(worker, read, notifier),
+            error = worker.failed() => return Some(error),
+            _ = fed => notifier.alive(),
+        }
+    }
+}
+
+/// Puts the configuration in force as it is now, unless something is wrong with it.
+fn reload(worker: &Worker, read: &ReadSettings, notifier: &Notifier) {
+    notifier.reloading();
+    match read() {
+        Ok(settings) => {
+            let before = Arc::clone(&worker.context().settings.borrow());
+            for key in only_at_the_start(&before, &settings) {
+                tracing::error!("{key} is another now, and counts from the next start on");
+            }
+            worker.change(settings);
+            tracing::info!("the configuration was read anew");
+        }
+        Err(errors) => {
+            for error in errors {
+                let remedy = error.remedy().map(|remedy| format!(" ({remedy})")).unwrap_or_default();
+                tracing::error!("the configuration stays as it was: {error}{remedy}");
+            }
+        }
+    }
+    notifier.ready();
+}
+
+/// Settings that a running agent can't change any more: it may have given up the privileges.
+fn only_at_the_start(before: &Settings, now: &Settings) -> Vec<&'static str> {
+    let (before, now) = (&before.config, &now.config);
+    let mut keys = Vec::new();
+    let mut compare = |key, is_other: bool| {
+        if is_other {
+            keys.push(key);
+        }
+    };
+    compare("agent.socket", before.agent.socket != now.agent.socket);
+    compare("agent.socket_mode", before.agent.socket_mode != now.agent.socket_mode);
+    compare("agent.user", before.agent.user != now.agent.user);
+    let listen = |tcp: &Option<crate::config::Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
+    compare("tcp.listen", listen(&before.tcp) != listen(&now.tcp));
+    compare("metrics.listen", before.metrics != now.metrics);
+    keys
+}
+
+/// Keeps the service manager's one line true.
+async fn tell_status(mut context: Context, notifier: Arc<Notifier>) -> Result<(), Error> {
+    let mut revisions = context.store.revisions();
+    let mut told = String::new();
+    loop {
+        let text = in_words(&context.store.view());
+        if text != told {
+            notifier.status(&text);
+            told = text;
+        }
+        tokio::select! {
+            changed = revisions.changed() => if changed.is_err() { return Ok(()) },
+            () = context.shutdown.begun() => return Ok(()),
+        }
+    }
+}
+
+/// How things stand, in one line without identities.
+fn in_words(view: &View) -> String {
+    let place = match view.verdict.as_ref().map(|verdict| &verdict.outcome) {
+        None => "not detected yet".to_owned(),
+        Some(Outcome::Cloud(cloud)) => format!("in {cloud}"),
+        Some(Outcome::None) => "in no cloud".to_owned(),
+        Some(Outcome::Unknown) => "whether in a cloud can't be said".to_owned(),
+    };
+    let metadata = match (&view.metadata, &view.status.last_error) {
+        (None, _) => "no metadata",
+        (Some(_), _) if view.status.from_state => "metadata of an earlier run",
+        (Some(_), None) => "all metadata read",
+        (Some(metadata), Some(_)) if metadata.is_stale() => "the last good metadata",
+        (Some(_), Some(_)) => "some metadata read",
+    };
+    let why = match &view.status.last_error {
+        Some(error) => format!("; {}", error.kind()),
+        None => String::new(),
+    };
+    format!("{place}; {metadata}{why}")
+}
+
+/// The signals that the agent heeds.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Error::new(ErrorKind::Internal, "signals can't be listened to").with_source(error)
+            })
+        };
+        Ok(Self {
+            hang_up: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! `imds agent`: the daemon.
+
+use imds::machine::Environment;
+use imds::{Config, ConfigBuilder, Error, Network};
+use imds_agent::config::{self, Invalid, Owner};
+use imds_agent::run::{self, ReadSettings, ServiceManager};
+use imds_agent::systemd::{Notifier, Sockets};
+use imds_agent::worker::Settings;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::args::{Agent as Arguments, Global};
+use crate::exit::{DONE, Ending};
+use crate::log;
+use crate::messages::Messages;
+use crate::output::Output;
+use crate::settings;
+
+/// Runs it, or does what else was asked for.
+pub(super) fn run(
+    arguments: &Arguments,
+    global: &Global,
+    environment: &Environment,
+    messages: &Messages,
+    output: &mut Output,
+) -> Ending {
+    if arguments.print_default_config {
+        output.text(&config::default_text())?;
+        return Ok(DONE);
+    }
+    let machine = machine(global, environment)?;
+    #[cfg_attr(
+        not(feature = "fake"),
+        expect(unused_mut, reason = "a made-up machine has a service to start")
+    )]
+    let mut told = Told { global: global.clone(), environment: environment.clone(), machine };
+    if arguments.check {
+        return Ok(told.settings().map_or_else(|errors| fail(&errors, messages), |_| DONE));
+    }
+    // Before any thread is started: it changes the environment.
+    let sockets = Sockets::of_this_process()?;
+    log::start(log_filter(global, environment)?, messages);
+    let manager = ServiceManager { notifier: Notifier::from_environment(environment), sockets };
+    super::in_runtime(async {
+        #[cfg(feature = "fake")]
+        told.machine.serve().await?;
+        let read: ReadSettings = Box::new(move || told.settings());
+        Ok(run::run(read, manager).await.map_or_else(|errors| fail(&errors, messages), |()| DONE))
+    })
+}
+
+/// Says everything that is wrong; the code is that of the first.
+fn fail(errors: &[Error], messages: &Messages) -> u8 {
+    let code = errors.first().map_or(DONE, |first| first.kind().exit_code());
+    errors.iter().for_each(|error| messages.error(error));
+    code
+}
+
+/// What the command line and the environment say, for as long as the agent runs.
+struct Told {
+    global: Global,
+    environment: Environment,
+    machine: Machine,
+}
+
+/// The machine that is looked at.
+enum Machine {
+    /// This one.
+    This,
+    /// One that a scenario makes up, and its service once that listens.
+    #[cfg(feature = "fake")]
+    Fake(Box<ConfigBuilder>, Box<imds_fake::Scenario>, Option<imds_fake::Fake>),
+}
+
+#[cfg(feature = "fake")]
+impl Machine {
+    /// Starts the service of a machine that is made up.
+    async fn serve(&mut self) -> Result<(), Error> {
+        if let Self::Fake(_, scenario, service) = self {
+            *service = Some(settings::start_fake(imds_fake::Scenario::clone(scenario)).await?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "fake")]
+fn machine(global: &Global, environment: &Environment) -> Result<Machine, Error> {
+    let Some(spec) = &global.fake else { return Ok(Machine::This) };
+    let scenario = settings::scenario(spec, "--fake")?;
+    let builder = settings::fake_machine(&scenario, environment);
+    Ok(Machine::Fake(Box::new(builder), Box::new(scenario), None))
+}
+
+#[cfg(not(feature = "fake"))]
+#[expect(clippy::unnecessary_wraps, reason = "a scenario can be unknown, where there are scenarios")]
+fn machine(_: &Global, _: &Environment) -> Result<Machine, Error> {
+    Ok(Machine::This)
+}
+
+impl Told {
+    /// The settings as they are now: the agent's file, below variables, below options.
+    fn settings(&self) -> Result<Settings, Vec<Error>> {
+        let owner = match rustix::process::geteuid().is_root() {
+            true => Owner::root(),
+            false => Owner::user(&self.environment),
+        };
+        let read = config::Config::read(self.global.config.as_deref(), &owner);
+        #[cfg_attr(not(feature = "fake"), expect(unused_mut, reason = "a made-up machine changes it"))]
+        let mut config = read.map_err(|invalid: Invalid| invalid.errors().collect::<Vec<_>>())?;
+        let builder = match &self.machine {
+            Machine::This => config.metadata.client(&self.environment),
+            #[cfg(feature = "fake")]
+            Machine::Fake(builder, _, service) => {
+                // What a made-up machine knows is nothing to remember.
+                config.agent.state = None;
+                let builder = ConfigBuilder::clone(builder).patient();
+                match service {
+                    Some(fake) => builder.endpoint(&fake.url(), "--fake").variables(fake.environment()),
+                    None => builder,
+                }
+            }
+        };
+        let client = self.with_options(builder).map_err(|error| vec![error])?;
+        Ok(Settings::new(config, client))
+    }
+
+    fn with_options(&self, mut builder: ConfigBuilder) -> Result<Config, Error> {
+        let global = &self.global;
+        for path in &global.cloud_file {
+            builder = builder.cloud_file(path);
+        }
+        if let Some(name) = &global.cloud {
+            builder = builder.cloud(name, "--cloud");
+        }
+        if let Some(names) = &global.clouds {
+            builder = builder.clouds(names, "--clouds");
+        }
+        if let Some(url) = &global.endpoint {
+            builder = builder.endpoint(url, "--endpoint");
+        }
+        if let Some(directory) = &global.sysroot {
+            builder = builder.sysroot(directory);
+        }
+        if global.offline {
+            builder = builder.network(Network::Off);
+        }
+        if let Some(time) = &global.timeout {
+            builder = builder.timeout(imds::config::duration(time, "--timeout")?);
+        }
+        if let Some(time) = &global.probe_timeout {
+            builder = builder.probe_timeout(imds::config::duration(time, "--probe-timeout")?);
+        }
+        if global.no_imdsv1 {
+            builder = builder.no_imdsv1();
+        }
+        builder.build()
+    }
+}
+
+/// A daemon says what changed; of the library, only what is wrong.
+fn log_filter(global: &Global, environment: &Environment) -> Result<Targets, Error> {
+    let daemon = Targets::new().with_default(log::DEFAULT).with_target("imds_agent", LevelFilter::INFO);
+    settings::log_filter(global, environment, Some(&daemon))
+}

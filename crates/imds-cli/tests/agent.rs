@@ -1,0 +1,239 @@
+//! `imds agent` as a user meets it: its options, its signals, its service manager.
+#![cfg(all(unix, feature = "agent", feature = "fake"))]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+mod folder;
+
+use folder::Folder;
+
+fn imds(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imds"));
+    command.arg("agent").args(arguments).env_clear().env("IMDS_NETWORK", "loopback").stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    imds(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A configuration that touches nothing outside its folder.
+fn config(folder: &Folder, more: &str) -> PathBuf {
+    let directory = folder.path().display();
+    let own = format!("[agent]\nsocket = \"{directory}/imds.sock\"\nstate = \"{directory}/state.json\"\n");
+    folder.write("agent.toml", own + more);
+    folder.path().join("agent.toml")
+}
+
+/// A running agent, and the service manager that started it. Killed when dropped.
+struct Running {
+    child: Child,
+    manager: UnixDatagram,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        Self::with(folder, arguments, &[])
+    }
+
+    fn with(folder: &Folder, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let socket = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut command = imds(arguments);
+        command.env("NOTIFY_SOCKET", &socket).envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, manager, log }
+    }
+
+    /// Waits until the service manager hears this.
+    fn hears(&self, wanted: &str) -> String {
+        let mut message = [0; 512];
+        loop {
+            let length = self.manager.recv(&mut message).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let message = text(&message[..length]);
+            if message.contains(wanted) {
+                return message.to_owned();
+            }
+        }
+    }
+
+    /// Waits until the log says this.
+    fn logs(&mut self, wanted: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log never said {wanted:?}");
+            if line.contains(wanted) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    fn ends(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_printed_configuration_passes_its_own_check() {
+    let printed = run(&["--print-default-config"]);
+    assert!(printed.status.success() && printed.stderr.is_empty());
+    let folder = Folder::new();
+    folder.write("agent.toml", &printed.stdout);
+    let file = folder.path().join("agent.toml");
+    let checked =
+        imds(&["--check", "--config", path(&file)]).env("XDG_RUNTIME_DIR", "/run/user/1").output().unwrap();
+    assert_eq!((checked.status.code(), text(&checked.stdout), text(&checked.stderr)), (Some(0), "", ""));
+    for setting in ["[agent]", "# grace = \"10s\"", "# [[hooks]]", "# per_client = 256"] {
+        assert!(text(&printed.stdout).lines().any(|line| line == setting), "{setting}");
+    }
+}
+
+#[test]
+fn a_check_names_every_mistake_with_its_place_and_its_remedy() {
+    let folder = Folder::new();
+    let file =
+        config(&folder, "gracce = \"1s\"\n[tcp]\nlisten = \"0.0.0.0:1\"\n[metadata]\ncloud = \"awz\"\n");
+    let checked = run(&["--check", "--config", path(&file)]);
+    assert_eq!((checked.status.code(), text(&checked.stdout)), (Some(2), ""));
+    let file = path(&file);
+    for line in [
+        format!("imds: {file}:4:1: no setting is called \"gracce\""),
+        format!("imds: {file}:6:10: 0.0.0.0:1 can be reached from elsewhere"),
+        format!("imds: {file}:8:9: no cloud is called \"awz\""),
+        "  hint: did you mean grace?".to_owned(),
+        "  hint: did you mean aws?".to_owned(),
+    ] {
+        assert!(text(&checked.stderr).lines().any(|said| said == line), "{line}\n{}", text(&checked.stderr));
+    }
+    let started = run(&["--config", file]);
+    assert_eq!((started.status.code(), started.stderr), (Some(2), checked.stderr), "nor does it start");
+}
+
+#[test]
+fn what_cannot_be_used_at_all_is_wrong_usage() {
+    for arguments in [
+        &["--check", "--config", "/no/such/agent.toml"][..],
+        &["--check", "--print-default-config"],
+        &["--check", "--fake", "nothing"],
+        &["--check", "--cloud", "awz"],
+        &["extra"],
+    ] {
+        let ran = imds(arguments).env("XDG_RUNTIME_DIR", "/run/user/1").output().unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{arguments:?} {}", text(&ran.stderr));
+        assert!(ran.stdout.is_empty() && !ran.stderr.is_empty());
+    }
+}
+
+#[test]
+fn it_is_ready_at_once_and_says_where_it_is() {
+    let folder = Folder::new();
+    let file = config(&folder, "");
+    let running = Running::start(&folder, &["--config", path(&file), "--fake", "aws"]);
+    running.hears("READY=1");
+    assert_eq!(running.hears("in aws; all"), "STATUS=in aws; all metadata read");
+    running.signal("-TERM");
+    running.hears("STOPPING=1");
+    assert_eq!(running.ends(), Some(0));
+    assert!(!folder.path().join("state.json").exists(), "a made-up machine is nothing to remember");
+}
+
+#[test]
+fn it_is_ready_where_there_is_no_cloud_and_goes_on_asking() {
+    let folder = Folder::new();
+    let file = config(&folder, "[metadata]\ncloud = \"none\"\n");
+    let running = Running::start(&folder, &["--config", path(&file)]);
+    running.hears("READY=1");
+    assert_eq!(running.hears("in no cloud"), "STATUS=in no cloud; no metadata; no_cloud");
+    running.signal("-INT");
+    assert_eq!(running.ends(), Some(0));
+}
+
+#[test]
+fn a_hang_up_reads_the_configuration_and_a_mistake_in_it_changes_nothing() {
+    let folder = Folder::new();
+    let file = config(&folder, "[metadata]\ncloud = \"none\"\n");
+    let mut running = Running::start(&folder, &["--config", path(&file)]);
+    running.hears("in no cloud");
+    config(&folder, "[metadata]\ncloud = \"awz\"\n");
+    for _ in 0..2 {
+        running.signal("-HUP");
+        assert!(running.hears("RELOADING=1").contains("\nMONOTONIC_USEC="));
+        running.hears("READY=1");
+        let said = running.logs("the configuration stays as it was");
+        assert!(said.contains("agent.toml:5:9: no cloud is called \"awz\" (did you mean aws?)"), "{said}");
+    }
+    config(&folder, "[metadata]\ncloud = \"digitalocean\"\noffline = true\n");
+    running.signal("-HUP");
+    running.logs("the configuration was read anew");
+    running.hears("in digitalocean");
+    running.signal("-TERM");
+    assert_eq!(running.ends(), Some(0));
+}
+
+#[test]
+fn the_watchdog_is_fed() {
+    let folder = Folder::new();
+    let file = config(&folder, "[metadata]\ncloud = \"none\"\n");
+    let variables = [("WATCHDOG_USEC", "20000")];
+    let running = Running::with(&folder, &["--config", path(&file)], &variables);
+    running.hears("READY=1");
+    for _ in 0..3 {
+        running.hears("WATCHDOG=1");
+    }
+}
+
+/// Runs the agent with its standard input as descriptor 3, as a service manager hands over a socket.
+fn activated(given: Stdio, file: &Path, folder: &Folder) -> Command {
+    let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" agent --config \"$1\"";
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_imds"), path(file)]).env_clear().stdin(given);
+    command.env("IMDS_NETWORK", "loopback").env("NOTIFY_SOCKET", folder.path().join("notify"));
+    command
+}
+
+#[test]
+fn sockets_that_were_opened_beforehand_are_taken_over_and_nothing_else_is() {
+    let folder = Folder::new();
+    let file = config(&folder, "[metadata]\ncloud = \"none\"\n");
+    let output = activated(Stdio::null(), &file, &folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("LISTEN_FDS: socket 0 can't be used"), "{}", text(&output.stderr));
+    let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(folder.path().join("given.sock")).unwrap();
+    let mut command = activated(Stdio::from(std::os::fd::OwnedFd::from(listener)), &file, &folder);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    let running = Running { child, manager, log };
+    running.hears("READY=1");
+    running.signal("-TERM");
+    assert_eq!(running.ends(), Some(0));
+}
