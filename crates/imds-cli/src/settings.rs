@@ -65,7 +65,9 @@ impl Session {
     pub(crate) fn exports(&self) -> Vec<(String, String)> {
         #[cfg(feature = "fake")]
         if let Some(fake) = &self.fake {
-            return fake.exports();
+            // Which cloud it is stays for each program to find out; what the user forces precedes anyway.
+            let steers = |(name, _): &(String, String)| name != "IMDS_FORCE_CLOUD";
+            return fake.exports().into_iter().filter(steers).collect();
         }
         Vec::new()
     }

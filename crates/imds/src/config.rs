@@ -518,6 +518,7 @@ impl fmt::Display for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::MemoryFiles;
 
     fn with(variables: &[(&str, &str)]) -> Result<Config, Error> {
         let environment =
@@ -583,5 +584,31 @@ mod tests {
         );
         assert_eq!(of("azure", &[("GCE_METADATA_HOST", "127.0.0.1:9")]).unwrap(), "169.254.169.254:80");
         assert!(of("aws", &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v5")]).is_err());
+    }
+
+    #[test]
+    fn addresses_that_the_machine_itself_knows_are_found_in_its_files() {
+        let of = |cloud: &str, files: MemoryFiles| {
+            let cloud = crate::clouds::find(cloud).unwrap();
+            let config = Config::builder(Environment::default()).files(Arc::new(files)).build().unwrap();
+            config.endpoint_of(cloud, cloud.service.as_ref().unwrap()).map(|endpoint| {
+                endpoint.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            })
+        };
+        let lease = MemoryFiles::new().with("/run/systemd/netif/leases/2", "SERVER_ADDRESS=10.1.1.1\n");
+        assert_eq!(of("cloudstack", lease).unwrap(), "10.1.1.1:80");
+        let error = of("cloudstack", MemoryFiles::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("--endpoint")), "{error}");
+
+        let zeros = "0".repeat(32);
+        let route = format!(
+            "fe80{} 40 {zeros} 00 {zeros} 00000100 00000001 00000000 00000001     eth0\n",
+            "0".repeat(28)
+        );
+        let linked =
+            MemoryFiles::new().with("/proc/net/ipv6_route", route).with("/sys/class/net/eth0/ifindex", "2\n");
+        assert_eq!(of("hetzner", linked).unwrap(), "169.254.169.254:80 [fe80::a9fe:a9fe%2]:80");
+        assert_eq!(of("hetzner", MemoryFiles::new()).unwrap(), "169.254.169.254:80");
     }
 }

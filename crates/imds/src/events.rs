@@ -106,9 +106,7 @@ impl Client {
             None => (path.to_owned(), time),
         };
         let call = Call { body: None, time: Some(time) };
-        let answer = self.call(cloud, &path, &call, time).await?;
-        let tag = answer.header("etag").filter(|tag| is_tag(tag)).map(str::to_owned);
-        Ok(EventAnswer { body: answer.body.to_vec(), tag })
+        self.call(cloud, &path, &call, time).await
     }
 
     /// Tells the service something about an event: a `POST` of JSON to its path.
@@ -138,15 +136,25 @@ impl Client {
         path: &str,
         call: &Call,
         time: Duration,
-    ) -> Result<crate::transport::Answer, Error> {
+    ) -> Result<EventAnswer, Error> {
         let path = Path::parse(path)?;
         let service = self.service_here(cloud)?;
-        if path.judge(service.description()) != Ruling::Open {
+        // As for every path that isn't this crate's own: a user's description may name any.
+        let ruling = path.judge(service.description());
+        if ruling == Ruling::Secret {
             return Err(Error::new(ErrorKind::Secret, "this path gives a secret")
                 .with_cloud(cloud)
                 .with_path(path.to_request()));
         }
-        service.call(&path.to_request(), call, Deadline::after(time)).await
+        let answer = service.call(&path.to_request(), call, Deadline::after(time)).await?;
+        let tag = answer.header("etag").filter(|tag| is_tag(tag)).map(str::to_owned);
+        let body = match ruling {
+            Ruling::Without(members) => {
+                path.redact(&answer.body, &members).map_err(|error| error.with_cloud(cloud))?
+            }
+            Ruling::Open | Ruling::Secret => answer.body.to_vec(),
+        };
+        Ok(EventAnswer { body, tag })
     }
 }
 

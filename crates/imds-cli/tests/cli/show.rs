@@ -121,7 +121,7 @@ fn where_nothing_but_the_cloud_is_known_nothing_is_shown() {
     assert_eq!(ran.result(), (6, ""));
     assert!(ran.stderr.starts_with("imds: gcp: "), "{}", ran.stderr);
     assert_eq!(imds("show --cloud none").result(), (3, ""));
-    assert_eq!(imds("show --cloud hetzner --json").result(), (4, ""), "named, but not read");
+    assert_eq!(imds("show --cloud brightbox --json").result(), (4, ""), "named, but not read");
 }
 
 #[test]

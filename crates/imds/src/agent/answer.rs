@@ -49,7 +49,7 @@ fn failure_of(metadata: &Metadata) -> Option<Error> {
                 | Source::Environment(_)
                 | Source::Told(_)
         ),
-        Reading::Absent { .. } | Reading::Failed(_) => false,
+        _ => false,
     };
     // The cloud may have been found by asking its service, in a probe.
     let mut rest = metadata.readings().filter(|(field, _)| !matches!(field, Field::Cloud | Field::Platform));

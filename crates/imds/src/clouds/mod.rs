@@ -27,11 +27,9 @@ use description::{Description, Node};
 use imds_model::CloudName;
 
 /// Printed by `build.rs`, for which every name that a description may use has to be at hand.
-#[allow(
-    unused_imports,
-    clippy::wildcard_imports,
-    clippy::enum_glob_use,
-    reason = "which are used, the data say"
+#[cfg_attr(
+    not(test),
+    expect(clippy::wildcard_imports, reason = "which names are used, the descriptions say")
 )]
 mod table {
     use std::borrow::Cow;

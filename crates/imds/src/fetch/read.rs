@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::documents::lookup;
 use super::{Documents, Plan, json, records};
-use crate::clouds::description::{Document, Format};
+use crate::clouds::description::{Document, Format, InterfaceRule};
 use crate::clouds::is_built_in;
 use crate::detect::probe;
 use crate::secrets::{Path, Ruling};
@@ -108,7 +108,8 @@ fn resembles(service: &Service, name: &str, document: &Document, content: &Value
     let resembles = match document.format {
         Format::Json => {
             let places = cloud.fields.iter().flat_map(|(_, rule)| rule.from.iter());
-            let places = places.map(|place| &**place).chain(cloud.interfaces.iter().map(|rule| rule.place()));
+            let places =
+                places.map(|place| &**place).chain(cloud.interfaces.iter().map(InterfaceRule::place));
             let places = places.map(Documents::split).filter(|(document, _)| *document == name);
             // The document as a whole is always there.
             let mut pointers = places.map(|(_, pointer)| pointer).filter(|pointer| !pointer.is_empty());

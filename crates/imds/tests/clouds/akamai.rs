@@ -15,7 +15,7 @@ async fn everything_is_asked_for_in_json_and_with_the_token() {
     let token = requests.first().unwrap();
     assert_eq!((token.method(), token.path()), ("PUT", "/v1/token"));
     assert_eq!(token.header("metadata-token-expiry-seconds"), Some("3600"));
-    let mut asked: Vec<&str> = requests.iter().skip(1).map(|request| request.path()).collect();
+    let mut asked: Vec<&str> = requests.iter().skip(1).map(imds_fake::Recorded::path).collect();
     asked.sort_unstable();
     assert_eq!(asked, ["/v1/instance", "/v1/network"]);
     // The token itself, not the list around it.

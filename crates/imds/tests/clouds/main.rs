@@ -10,12 +10,18 @@ mod scripted;
 
 mod akamai;
 mod alibaba;
+mod cloudstack;
 mod conformance;
 mod gcp;
+mod hetzner;
+mod huawei;
 mod ibm;
 mod look_alikes;
+mod openstack;
 mod oracle;
 mod outscale;
 mod scaleway;
+mod shape;
 mod tencent;
+mod vultr;
 mod yandex;
