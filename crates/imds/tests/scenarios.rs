@@ -112,10 +112,10 @@ remove = ["meta-data/public-ipv4"]
 "meta-data/local-ipv4" = "10.0.0.5"
 "#;
 
-/// A server of OVHcloud's with properties and a tagged disk, on a private network alone.
+/// A server of OVHcloud's with properties, on a private network alone.
 const OVH_DESCRIBED: &str = r#"
 name = "described"
-summary = "properties and a tagged disk"
+summary = "properties"
 cloud = "ovh"
 base = "plain"
 
@@ -130,8 +130,7 @@ base = "plain"
   "hostname": "files-gra",
   "availability_zone": "nova",
   "project_id": "a1b2c3d4e5f60718293a4b5c6d7e8f90",
-  "meta": {"team": "files"},
-  "devices": [{"type": "disk", "bus": "scsi", "serial": "8c5f1c0e-9999-4aaa-8bbb-2352423aa001", "path": "/dev/sdb", "tags": ["data"]}]
+  "meta": {"team": "files"}
 }
 """
 "openstack/network_data.json" = """
@@ -143,10 +142,10 @@ base = "plain"
 """
 "#;
 
-/// A server of Huawei's with an IPv6 address and a tagged disk.
+/// A server of Huawei's with an IPv6 address.
 const HUAWEI_DUAL_STACK: &str = r#"
 name = "dual-stack"
-summary = "plain with IPv6 and a tagged disk"
+summary = "plain with IPv6"
 cloud = "huawei"
 base = "plain"
 
@@ -162,7 +161,6 @@ base = "plain"
     "vpc_id": "3b6c201f-1111-4222-8333-64756e66cb49",
     "charging_mode": "0"
   },
-  "devices": [{"type": "disk", "bus": "virtio", "serial": "8c5f1c0e-7777-4888-8999-2352423aa001", "path": "/dev/vdb"}],
   "project_id": "6e8b0c94265645f39c5abbe63c4113c6",
   "name": "ecs-web"
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::negotiation::{has_already, wants_json};
-use super::{Access, Caller, Refusal, Route, Watch};
+use super::{Access, Announced, Caller, Refusal, Route, Watch};
 use crate::store::View;
 
 /// The interface, written down for programs (OpenAPI 3.1).
@@ -82,7 +82,7 @@ impl Api {
         request: &Request<'_>,
         caller: &Caller,
         view: &Arc<View>,
-        events: &Arc<Vec<Json>>,
+        events: &Arc<Announced>,
     ) -> (&'static str, Reply) {
         let route = Route::parse(request.uri.path());
         let name = route.as_ref().map_or("other", Route::name);
@@ -96,7 +96,7 @@ impl Api {
         request: &Request<'_>,
         caller: &Caller,
         view: &Arc<View>,
-        events: &Arc<Vec<Json>>,
+        events: &Arc<Announced>,
     ) -> Result<Reply, Refusal> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return Err(Refusal::method());
@@ -122,7 +122,7 @@ impl Api {
             }
             Route::Events => {
                 must_see(Class::Private, "events")?;
-                Page::json(&json!({ "events": **events }))?
+                Page::json(&json!({ "events": events.standing }))?
             }
             Route::Watch => return Ok(self.watch(request, caller)),
             Route::OpenApi => Page::new(JSON, OPENAPI),

@@ -26,7 +26,7 @@ pub mod route;
 pub mod watch;
 
 pub use access::{Access, Caller, Who};
-pub use announcements::Announcements;
+pub use announcements::{Announced, Announcements};
 pub use answer::{Api, Reply, Request};
 pub use refusal::Refusal;
 pub use route::Route;

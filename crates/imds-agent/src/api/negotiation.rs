@@ -51,7 +51,7 @@ pub fn has_already(headers: &HeaderMap, etag: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn headers(name: hyper::header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &hyper::header::HeaderName, values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), value.parse().unwrap())).collect()
     }
 
@@ -73,13 +73,13 @@ mod tests {
             (&["text/html"], false),
             (&["nonsense,;q=x,application/json;q=nan"], true),
         ] {
-            assert_eq!(wants_json(&headers(ACCEPT, accept)), json, "{accept:?}");
+            assert_eq!(wants_json(&headers(&ACCEPT, accept)), json, "{accept:?}");
         }
     }
 
     #[test]
     fn a_tag_is_recognised_weak_or_strong_among_others() {
-        let has = |values: &[&str]| has_already(&headers(IF_NONE_MATCH, values), "W/\"a-7\"");
+        let has = |values: &[&str]| has_already(&headers(&IF_NONE_MATCH, values), "W/\"a-7\"");
         assert!(has(&["W/\"a-7\""]) && has(&["\"a-7\""]) && has(&["\"x\", W/\"a-7\""]) && has(&["*"]));
         assert!(!has(&[]) && !has(&["\"a-70\""]) && !has(&["a-7"]));
     }

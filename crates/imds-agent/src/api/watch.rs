@@ -9,6 +9,7 @@ use std::sync::Arc;
 use imds::{Field, Metadata};
 use serde_json::Value as Json;
 
+use super::Announced;
 use super::answer::Shown;
 use crate::store::View;
 
@@ -28,7 +29,7 @@ pub struct Watch {
     /// The id of the last event that it heard on an earlier connection.
     last_id: Option<String>,
     told: Option<Told>,
-    told_events: Arc<Vec<Json>>,
+    told_events: Option<Arc<Announced>>,
 }
 
 #[derive(Debug)]
@@ -52,12 +53,12 @@ impl Watch {
             greeted: false,
             last_id: last_id.map(str::to_owned),
             told: None,
-            told_events: Arc::default(),
+            told_events: None,
         }
     }
 
     /// What is to be told now, as server-sent events; nothing where it heard everything that it may hear.
-    pub fn next(&mut self, view: &Arc<View>, events: &Arc<Vec<Json>>) -> Option<String> {
+    pub fn next(&mut self, view: &Arc<View>, events: &Arc<Announced>) -> Option<String> {
         let mut text = String::new();
         if !self.greeted {
             self.greeted = true;
@@ -65,11 +66,18 @@ impl Watch {
         }
         self.tell_metadata(view, &mut text);
         if self.events {
-            for event in events.iter().filter(|event| !self.told_events.contains(event)) {
+            let before = self.told_events.replace(Arc::clone(events));
+            // How earlier events ended is no news to somebody who never heard of them.
+            let over = before.as_ref().map_or(&[][..], |_| &events.over);
+            let told = |event: &&Json| {
+                before
+                    .as_ref()
+                    .is_some_and(|before| before.standing.contains(event) || before.over.contains(event))
+            };
+            for event in events.standing.iter().chain(over).filter(|event| !told(event)) {
                 // Writing to a String can't fail.
                 let _ = write!(text, "event: event\ndata: {event}\n\n");
             }
-            self.told_events = Arc::clone(events);
         }
         (!text.is_empty()).then_some(text)
     }
@@ -138,9 +146,7 @@ mod tests {
     }
 
     fn with(revision: u64, metadata: Option<Metadata>) -> Arc<View> {
-        let mut view = View::default();
-        view.revision = revision;
-        view.metadata = metadata.map(Arc::new);
+        let view = View { revision, metadata: metadata.map(Arc::new), ..View::default() };
         Arc::new(view)
     }
 
@@ -210,12 +216,19 @@ mod tests {
         let mut watch = watcher(None);
         let scheduled = serde_json::json!({ "id": "a", "state": "scheduled" });
         let started = serde_json::json!({ "id": "a", "state": "started" });
-        let told = watch.next(&nothing, &Arc::new(vec![scheduled.clone()])).unwrap();
-        assert!(told.starts_with("event: event\ndata: {"), "{told}");
-        assert_eq!(watch.next(&nothing, &Arc::new(vec![scheduled.clone()])), None);
-        assert_eq!(data(&watch.next(&nothing, &Arc::new(vec![started.clone()])).unwrap()), started);
-        assert_eq!(watch.next(&nothing, &Arc::default()), None);
+        let standing = |events: &[&Json], over: &[&Json]| {
+            let owned = |events: &[&Json]| events.iter().copied().cloned().collect();
+            Arc::new(Announced { standing: owned(events), over: owned(over) })
+        };
+        let earlier = serde_json::json!({ "id": "b", "state": "cleared" });
+        let told = watch.next(&nothing, &standing(&[&scheduled], &[&earlier])).unwrap();
+        assert!(told.starts_with("event: event\ndata: {") && !told.contains("cleared"), "{told}");
+        assert_eq!(watch.next(&nothing, &standing(&[&scheduled], &[&earlier])), None);
+        assert_eq!(data(&watch.next(&nothing, &standing(&[&started], &[&earlier])).unwrap()), started);
+        let ended = serde_json::json!({ "id": "a", "state": "cleared" });
+        assert_eq!(data(&watch.next(&nothing, &standing(&[], &[&earlier, &ended])).unwrap()), ended);
+        assert_eq!(watch.next(&nothing, &standing(&[], &[&ended])), None);
         watch.events = false;
-        assert_eq!(watch.next(&nothing, &Arc::new(vec![scheduled])), None, "not for this one");
+        assert_eq!(watch.next(&nothing, &standing(&[&scheduled], &[])), None, "not for this one");
     }
 }

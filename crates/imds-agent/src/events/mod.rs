@@ -16,17 +16,17 @@
 //! | [`time`] | the ways in which clouds write times |
 //! | [`read`] | from an answer to events, one reader for each path; pure |
 //! | [`board`] | [`Board`]: what is known now, what changed, what hooks haven't heard yet |
-//! | [`kept`] | the same on disk, so that nothing is told twice |
-//! | [`source`] | asking one path again and again |
+//! | `kept` | the same on disk, so that nothing is told twice |
+//! | `source` | asking one path again and again |
 //! | [`watch`](mod@watch) | which paths are asked, and when that changes |
 //! | [`acknowledge`] | telling Azure that this machine is ready |
 
 pub mod acknowledge;
 pub mod board;
 pub mod event;
-pub mod kept;
+mod kept;
 pub mod read;
-pub mod source;
+mod source;
 pub mod time;
 pub mod watch;
 

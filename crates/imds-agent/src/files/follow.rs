@@ -70,7 +70,7 @@ pub async fn follow(follow: Follow) {
             continue;
         }
         let wait = async {
-            match again {
+            match again.filter(|_| said.is_some()) {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }

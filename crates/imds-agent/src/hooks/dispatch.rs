@@ -19,10 +19,29 @@ use crate::executor::Link;
 use crate::executor::protocol::Tried;
 use crate::store::Store;
 
-/// The first pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long it is waited before a hook is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The first pause after a failure; each further one doubles it.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(30) }
+    }
+}
+
+impl Pace {
+    /// The pause after so many tries; less a fifth at most, by `chance`, which lies in 0..1.
+    #[must_use]
+    pub fn pause(&self, tries: u32, chance: f64) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << tries.saturating_sub(1).min(16));
+        doubled.min(self.longest_pause).mul_f64(1.0 - 0.2 * chance.clamp(0.0, 1.0))
+    }
+}
 
 /// Who counts what hooks come to.
 pub trait Results: Send + Sync {
@@ -52,6 +71,8 @@ pub struct Dispatch {
     pub client: Client,
     /// Whether events are acknowledged.
     pub options: Options,
+    /// How long it is waited before a hook is tried again.
+    pub pace: Pace,
 }
 
 impl fmt::Debug for Dispatch {
@@ -89,9 +110,8 @@ impl Dispatch {
         let notice = Notice::new(event.clone(), view.metadata.as_deref());
         let mut tries = JoinSet::new();
         for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
-            let (link, hook, notice, results) =
-                (self.link.clone(), hook.clone(), notice.clone(), Arc::clone(&self.results));
-            tries.spawn(async move { run(&link, number, &hook, &notice, &*results).await });
+            let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
+            tries.spawn(async move { dispatch.run(number, &hook, &notice).await });
         }
         let mut all = true;
         while let Some(ended) = tries.join_next().await {
@@ -104,39 +124,44 @@ impl Dispatch {
             tracing::warn!(id = event.id, %error, "the event can't be acknowledged; it begins at its time");
         }
     }
-}
 
-/// Tries a hook as often as it makes sense; says whether it worked.
-async fn run(link: &Link, number: usize, hook: &Hook, notice: &Notice, results: &dyn Results) -> bool {
-    let started = Instant::now();
-    let end = started + time_for(hook, &notice.event, SystemTime::now());
-    let mut tries: u32 = 0;
-    let succeeded = loop {
-        tries = tries.saturating_add(1);
-        let (why, after) = match link.hook(number, notice).await {
-            Ok(Tried::Done) => break true,
-            Ok(Tried::Again { why, after }) => (why, after),
-            Ok(Tried::Hopeless(why)) => {
-                tracing::error!(hook = hook.name, id = notice.event.id, "the hook can't work: {why}");
+    /// Tries a hook as often as it makes sense; says whether it worked.
+    async fn run(&self, number: usize, hook: &Hook, notice: &Notice) -> bool {
+        let started = Instant::now();
+        let end = started + time_for(hook, &notice.event, SystemTime::now());
+        let mut tries: u32 = 0;
+        let succeeded = loop {
+            tries = tries.saturating_add(1);
+            let (why, after) = match self.link.hook(number, notice).await {
+                Ok(Tried::Done) => break true,
+                Ok(Tried::Again { why, after }) => (why, after),
+                Ok(Tried::Hopeless(why)) => {
+                    tracing::error!(hook = hook.name, id = notice.event.id, "the hook can't work: {why}");
+                    break false;
+                }
+                Err(error) => (error.to_string(), None),
+            };
+            let pause = self.pace.pause(tries, fastrand::f64()).max(after.unwrap_or_default());
+            if Instant::now() + pause >= end {
+                tracing::error!(
+                    hook = hook.name,
+                    id = notice.event.id,
+                    tries,
+                    "the hook failed for good: {why}"
+                );
                 break false;
             }
-            Err(error) => (error.to_string(), None),
+            tracing::warn!(
+                hook = hook.name,
+                id = notice.event.id,
+                tries,
+                "the hook failed, and is tried again: {why}"
+            );
+            tokio::time::sleep(pause).await;
         };
-        let pause = pause(tries, fastrand::f64()).max(after.unwrap_or_default());
-        if Instant::now() + pause >= end {
-            tracing::error!(hook = hook.name, id = notice.event.id, tries, "the hook failed for good: {why}");
-            break false;
-        }
-        tracing::warn!(
-            hook = hook.name,
-            id = notice.event.id,
-            tries,
-            "the hook failed, and is tried again: {why}"
-        );
-        tokio::time::sleep(pause).await;
-    };
-    results.hook_ended(hook, succeeded, tries, started.elapsed());
-    succeeded
+        self.results.hook_ended(hook, succeeded, tries, started.elapsed());
+        succeeded
+    }
 }
 
 /// How long a hook may be tried.
@@ -147,12 +172,6 @@ fn time_for(hook: &Hook, event: &Event, now: SystemTime) -> Duration {
         Some(left) => left.min(hook.retry_for.max(Duration::from_secs(3600))),
         None => hook.retry_for,
     }
-}
-
-/// The pause after so many tries. `chance` lies in 0..1.
-fn pause(tries: u32, chance: f64) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
-    doubled.mul_f64(1.0 - 0.2 * chance.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -183,8 +202,9 @@ mod tests {
 
     #[test]
     fn pauses_double_to_half_a_minute() {
-        let seconds: Vec<u64> = (1..=7).map(|tries| pause(tries, 0.0).as_secs()).collect();
+        let pace = Pace::default();
+        let seconds: Vec<u64> = (1..=7).map(|tries| pace.pause(tries, 0.0).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(pause(u32::MAX, 1.0), Duration::from_secs(24));
+        assert_eq!(pace.pause(u32::MAX, 1.0), Duration::from_secs(24));
     }
 }

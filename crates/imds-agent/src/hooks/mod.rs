@@ -13,7 +13,7 @@
 //! | [`body`] | what is posted: the notice, or a text of the user's with parts of it |
 //! | [`signature`] | who posted it |
 //! | [`webhook`] | posting |
-//! | [`tls`] | posting to `https://` |
+//! | `tls` | posting to `https://` |
 
 pub mod body;
 pub mod dispatch;
@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::events::{Event, Kind, State};
 
-pub use dispatch::{Dispatch, Results, dispatch};
+pub use dispatch::{Dispatch, Pace, Results, dispatch};
 pub use notice::Notice;
 
 /// What is done about events.

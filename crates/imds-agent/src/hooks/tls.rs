@@ -52,7 +52,7 @@ mod spoken {
             .map_err(|error| Tried::Hopeless(format!("{host} can't be in a certificate: {error}")))?;
         let client = client(roots).map_err(Tried::Hopeless)?;
         TlsConnector::from(Arc::new(client)).connect(server, stream).await.map_err(|error| {
-            let is_tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+            let is_tls = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()).is_some();
             let why = format!("{host} can't be posted to over TLS: {error}");
             if is_tls { Tried::Hopeless(why) } else { Tried::Again { why, after: None } }
         })

@@ -23,13 +23,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::route;
+use crate::events::{Kind, State};
 use crate::store::View;
 
-/// The kinds of events that are counted by name (design of the events; anything else is `other`).
-const EVENT_KINDS: &[&str] =
-    &["preempt", "terminate", "reboot", "redeploy", "freeze", "rebalance", "maintenance", "lifecycle"];
-/// The states of events that are counted by name.
-const EVENT_STATES: &[&str] = &["scheduled", "started", "cleared", "cancelled"];
 /// Link-local services answer within a few milliseconds; tokens that never come take seconds.
 const LATENCIES: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
@@ -179,12 +175,9 @@ impl Metrics {
         self.refreshes.get_or_create(&OfOutcome { outcome }).inc();
     }
 
-    /// An event was announced, in a kind and a state of the normalised events.
-    pub fn announced(&self, kind: &str, state: &str) {
-        let known = |name: &str, names: &[&'static str]| {
-            names.iter().copied().find(|known| *known == name).unwrap_or("other")
-        };
-        let labels = OfEvent { kind: known(kind, EVENT_KINDS), state: known(state, EVENT_STATES) };
+    /// An event was announced, or told of something new.
+    pub fn announced(&self, kind: Kind, state: State) {
+        let labels = OfEvent { kind: kind.name(), state: state.name() };
         self.events.get_or_create(&labels).inc();
     }
 
@@ -327,8 +320,7 @@ mod tests {
         let path = "/latest/meta-data/network/interfaces/macs/06:00:00:00:00:01/vpc-id";
         let error = Error::new(ErrorKind::TimedOut, "no answer").with_path(path);
         metadata.set(Field::Disks, Reading::Failed(error.clone()));
-        let mut view = View::default();
-        view.metadata = Some(Arc::new(metadata));
+        let mut view = View { metadata: Some(Arc::new(metadata)), ..View::default() };
         view.status.last_success = Some(SystemTime::now() - Duration::from_secs(90));
         view.status.last_error = Some(error);
         view.status.failures = 3;
@@ -351,8 +343,7 @@ mod tests {
         metrics.refreshed(true);
         metrics.answered("metadata", 200);
         metrics.answered("/v1/made/up", 404);
-        metrics.announced("preempt", "scheduled");
-        metrics.announced("i-0123", "whatever");
+        metrics.announced(Kind::Interruption, State::Scheduled);
         metrics.hook_ran(Hook::Webhook, false);
         metrics.refused(Crowd::Client);
         let open = metrics.connection();
@@ -366,8 +357,7 @@ mod tests {
             (r#"imds_refreshes_total{outcome="success"}"#, 1.0),
             (r#"imds_api_requests_total{route="metadata",code="200"}"#, 1.0),
             (r#"imds_api_requests_total{route="other",code="404"}"#, 1.0),
-            (r#"imds_events_total{kind="preempt",state="scheduled"}"#, 1.0),
-            (r#"imds_events_total{kind="other",state="other"}"#, 1.0),
+            (r#"imds_events_total{kind="interruption",state="scheduled"}"#, 1.0),
             (r#"imds_hook_runs_total{hook="webhook",outcome="failure"}"#, 1.0),
             (r#"imds_connections_refused_total{outcome="client"}"#, 1.0),
             ("imds_connections", 1.0),

@@ -90,7 +90,7 @@ impl Face for ApiFace {
             return Reply::Whole(self.refuse(head, &refusal));
         }
         let request = Request { method: &head.method, uri: &head.uri, headers: &head.headers };
-        let (view, events) = (self.sources.store.view(), self.sources.announcements.standing());
+        let (view, events) = (self.sources.store.view(), self.sources.announcements.now());
         let (route, reply) = self.rules.api.load().0.answer(&request, caller, &view, &events);
         self.metrics.answered(route, reply.status().as_u16());
         reply

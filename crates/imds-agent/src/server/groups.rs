@@ -1,39 +1,22 @@
 //! The groups of a caller.
 //!
-//! Linux would tell them by `SO_PEERGROUPS`, but no safe interface to that option is at hand. So they are looked up where
-//! `getgrouplist(3)` would look first: the primary group that the kernel tells with the connection, and the groups that
-//! `/etc/group` says the user is a member of. Groups from a directory service (LDAP, SSSD) aren't among them, nor are those
-//! that a process took or dropped by itself; name such callers by user in `[access]`.
+//! Linux would tell them by `SO_PEERGROUPS`, but no safe interface to that option is at hand. So they are those that this
+//! machine's own files say, and the one that the kernel tells with the connection. Groups from a directory service (LDAP,
+//! SSSD) aren't among them, nor is what a process took or dropped by itself; name such callers by user in `[access]`.
 
-/// The groups of a user: `gid` and those in this machine's files.
+use crate::sandbox::Accounts;
+
+/// The groups of a user: `gid`, which the kernel tells, and those in `/etc/passwd` and `/etc/group`.
 pub async fn of(uid: u32, gid: u32) -> Vec<u32> {
-    let passwd = tokio::fs::read_to_string("/etc/passwd").await.unwrap_or_default();
-    let group = tokio::fs::read_to_string("/etc/group").await.unwrap_or_default();
-    in_files(uid, gid, &passwd, &group)
+    let read = tokio::task::spawn_blocking(Accounts::of_this_machine);
+    in_files(&read.await.unwrap_or_default(), uid, gid)
 }
 
-/// The same from the texts of the files (passwd(5), group(5)).
-fn in_files(uid: u32, gid: u32, passwd: &str, group: &str) -> Vec<u32> {
-    let mut gids = vec![gid];
-    let names: Vec<&str> = passwd
-        .lines()
-        .filter_map(|line| {
-            let mut columns = line.split(':');
-            let name = columns.next()?;
-            (columns.nth(1)?.parse() == Ok(uid)).then_some(name)
-        })
-        .collect();
-    for line in group.lines() {
-        let mut columns = line.split(':');
-        let (Some(gid), Some(members)) = (columns.nth(2).and_then(|gid| gid.parse().ok()), columns.next())
-        else {
-            continue;
-        };
-        if members.split(',').any(|member| names.contains(&member.trim())) && !gids.contains(&gid) {
-            gids.push(gid);
-        }
-    }
-    gids
+fn in_files(accounts: &Accounts, uid: u32, gid: u32) -> Vec<u32> {
+    // The first is the user's own group; who runs under another one has left it.
+    let others = accounts.user(&uid.to_string()).map(|account| account.groups).unwrap_or_default();
+    let others = others.into_iter().skip(1).filter(|other| *other != gid);
+    [gid].into_iter().chain(others).collect()
 }
 
 #[cfg(test)]
@@ -41,12 +24,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_found_by_the_names_of_a_user() {
-        let passwd = "root:x:0:0::/root:/bin/sh\n# x\nweb:x:33:33::/:/x\nwww:x:33:34::/:/x\nbroken\n:x:x\n";
-        let group = "root:x:0:\nweb:x:33:\nmonitoring:x:40:ann, www\nadmin:x:41:root,webmaster\nbad:x:y:web\nshort:x\n";
-        assert_eq!(in_files(33, 33, passwd, group), [33, 40]);
-        assert_eq!(in_files(0, 7, passwd, group), [7, 41]);
-        assert_eq!(in_files(99, 5, passwd, group), [5]);
-        assert_eq!(in_files(33, 33, "", ""), [33]);
+    fn what_the_kernel_tells_comes_before_the_files() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nweb:x:33:33::/:/x\n".to_owned();
+        let group = "web:x:33:\nmonitoring:x:40:ann, web\nadmin:x:41:root,webmaster\n".to_owned();
+        let accounts = Accounts { passwd, group };
+        assert_eq!(in_files(&accounts, 33, 33), [33, 40]);
+        assert_eq!(in_files(&accounts, 33, 7), [7, 40], "it runs under another group");
+        assert_eq!(in_files(&accounts, 0, 41), [41]);
+        assert_eq!(in_files(&accounts, 99, 5), [5]);
+        assert_eq!(in_files(&Accounts::default(), 33, 33), [33]);
     }
 }

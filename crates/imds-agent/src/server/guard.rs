@@ -96,10 +96,10 @@ fn own_hosts(address: SocketAddr, further: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn check(guard: &Guard, method: Method, path: &str, headers: &[(&'static str, &str)]) -> u16 {
+    fn check(guard: &Guard, method: &Method, path: &str, headers: &[(&'static str, &str)]) -> u16 {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        match guard.check(&method, &path.parse().unwrap(), &headers) {
+        match guard.check(method, &path.parse().unwrap(), &headers) {
             Ok(()) => 200,
             Err(refusal) => refusal.status().as_u16(),
         }
@@ -111,11 +111,11 @@ mod tests {
         let path = "/v1/metadata";
         let host = ("host", "127.0.0.1:8181");
         let meant = ("metadata", "true");
-        let get = |headers: &[(&'static str, &str)]| check(&guard, Method::GET, path, headers);
+        let get = |headers: &[(&'static str, &str)]| check(&guard, &Method::GET, path, headers);
         assert_eq!(get(&[host, meant]), 200);
         assert_eq!(get(&[host, ("metadata", "True")]), 200);
         assert_eq!(get(&[("host", "IMDS.internal:8181"), meant]), 200);
-        assert_eq!(check(&guard, Method::HEAD, path, &[host, meant]), 200);
+        assert_eq!(check(&guard, &Method::HEAD, path, &[host, meant]), 200);
         for other in
             ["", "127.0.0.1", "localhost:8181", "127.0.0.1:8182", "evil.example:8181", "127.0.0.1:8181."]
         {
@@ -134,17 +134,20 @@ mod tests {
         for method in
             [Method::POST, Method::PUT, Method::OPTIONS, Method::DELETE, Method::TRACE, Method::CONNECT]
         {
-            assert_eq!(check(&guard, method.clone(), path, &[host, meant]), 405, "{method}");
+            assert_eq!(check(&guard, &method, path, &[host, meant]), 405, "{method}");
         }
-        assert_eq!(check(&guard, Method::GET, "http://127.0.0.1:8181/v1/metadata", &[host, meant]), 400);
+        assert_eq!(check(&guard, &Method::GET, "http://127.0.0.1:8181/v1/metadata", &[host, meant]), 400);
     }
 
     #[test]
     fn metrics_want_no_header_but_the_right_host() {
         let guard = Guard::of_metrics("[::1]:80".parse().unwrap(), &[]);
-        assert_eq!(check(&guard, Method::GET, "/metrics", &[("host", "[::1]")]), 200);
-        assert_eq!(check(&guard, Method::GET, "/metrics", &[("host", "[::1]:80")]), 200);
-        assert_eq!(check(&guard, Method::GET, "/metrics", &[("host", "evil.example")]), 403);
-        assert_eq!(check(&guard, Method::GET, "/metrics", &[("host", "[::1]"), ("origin", "http://x")]), 403);
+        assert_eq!(check(&guard, &Method::GET, "/metrics", &[("host", "[::1]")]), 200);
+        assert_eq!(check(&guard, &Method::GET, "/metrics", &[("host", "[::1]:80")]), 200);
+        assert_eq!(check(&guard, &Method::GET, "/metrics", &[("host", "evil.example")]), 403);
+        assert_eq!(
+            check(&guard, &Method::GET, "/metrics", &[("host", "[::1]"), ("origin", "http://x")]),
+            403
+        );
     }
 }

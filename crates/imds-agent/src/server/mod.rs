@@ -11,6 +11,7 @@
 //! | [`pace`] | a connection whose other end has to keep moving |
 //! | [`connection`] | HTTP on one connection |
 //! | [`face`] | who answers on a listener |
+//! | [`part`] | the listeners that the configuration names, as a part of the worker |
 //! | [`stream`] | server-sent events, as a body |
 //!
 //! Nobody waits for anybody: each connection is a task of its own, what it is answered is at hand, and whoever doesn't keep
@@ -24,6 +25,7 @@ pub mod guard;
 pub mod limits;
 pub mod loopback;
 pub mod pace;
+pub mod part;
 pub mod socket;
 pub mod stream;
 

@@ -215,7 +215,7 @@ mod tests {
         let silent = given_up(
             |far| async move {
                 std::future::pending::<()>().await;
-                drop(far)
+                drop(far);
             },
             false,
         )
@@ -234,7 +234,7 @@ mod tests {
         let unread = given_up(
             |far| async move {
                 std::future::pending::<()>().await;
-                drop(far)
+                drop(far);
             },
             true,
         )

@@ -8,12 +8,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Bytes, Frame, SizeHint};
-use serde_json::Value as Json;
 use tokio::sync::watch;
 
 use super::pace::Pace;
 use crate::api::watch::HEARTBEAT;
-use crate::api::{Announcements, Watch};
+use crate::api::{Announced, Announcements, Watch};
 use crate::metrics::Present;
 use crate::store::{Store, View};
 
@@ -143,8 +142,8 @@ impl Events {
         Self { watch, sources, listening: None, ears: Some(ears), _present: present }
     }
 
-    fn now(&self) -> (Arc<View>, Arc<Vec<Json>>) {
-        (self.sources.store.view(), self.sources.announcements.standing())
+    fn now(&self) -> (Arc<View>, Arc<Announced>) {
+        (self.sources.store.view(), self.sources.announcements.now())
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {

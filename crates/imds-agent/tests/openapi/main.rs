@@ -11,7 +11,8 @@ use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use imds::model::{CloudName, Confidence, EvidenceSource, Outcome, Reading, Source, Strength, Value};
 use imds::{Disk, Error, ErrorKind, Evidence, Field, Interface, Metadata, Verdict};
-use imds_agent::api::{Access, Api, Caller, Reply, Request, Who};
+use imds_agent::api::{Access, Announcements, Api, Caller, Reply, Request, Who};
+use imds_agent::events::{Action, Event, Kind, State};
 use imds_agent::store::View;
 use serde_json::{Value as Json, json};
 
@@ -109,6 +110,14 @@ fn careful() -> Access {
     Access { public: vec![Who::Everybody], private: vec![Who::User(7)] }
 }
 
+/// An event in which everything is said.
+fn event() -> Event {
+    let text = r#"{"id":"e-1","cloud":"aws","kind":"interruption","action":"terminate","state":"scheduled",
+        "not_before":"2031-05-06T07:08:09Z","deadline":"2031-05-06T07:10:09Z","duration_seconds":9,
+        "resources":["i-1"],"source":"/latest/meta-data/spot/instance-action","description":"d"}"#;
+    serde_json::from_str(text).unwrap()
+}
+
 struct Answer {
     status: u16,
     headers: HeaderMap,
@@ -134,15 +143,17 @@ fn ask_as(
     api: &Api,
     caller: &Caller,
     view: &View,
-    method: Method,
+    method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Answer {
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let uri = path.parse().unwrap();
-    let request = Request { method: &method, uri: &uri, headers: &headers };
-    let events = Arc::new(vec![json!({ "id": "e-1", "kind": "preempt" })]);
+    let request = Request { method, uri: &uri, headers: &headers };
+    let announcements = Announcements::default();
+    announcements.replace(vec![serde_json::to_value(event()).unwrap()]);
+    let events = announcements.now();
     let view = Arc::new(view.clone());
     let (_, reply) = api.answer(&request, caller, &view, &events);
     let (parts, body) = match reply {
@@ -155,7 +166,7 @@ fn ask_as(
         }
     };
     let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
-    hold_to_document(&method, path, &answer);
+    hold_to_document(method, path, &answer);
     answer
 }
 
@@ -223,12 +234,12 @@ fn template_of(path: &str) -> Option<&str> {
 }
 
 fn get(view: &View, path: &str) -> Answer {
-    ask_as(&Api::new(Access::default()), &ROOT, view, Method::GET, path, &[])
+    ask_as(&Api::new(Access::default()), &ROOT, view, &Method::GET, path, &[])
 }
 
 fn get_json(view: &View, path: &str) -> Json {
     let api = Api::new(Access::default());
-    ask_as(&api, &ROOT, view, Method::GET, path, &[("accept", "application/json")]).json()
+    ask_as(&api, &ROOT, view, &Method::GET, path, &[("accept", "application/json")]).json()
 }
 
 #[test]
@@ -247,14 +258,13 @@ fn every_route_answers_as_written_in_every_state() {
                         template.replace("{field}", field).replace("{key}", &field.replace("region", "Name"));
                     for method in [Method::GET, Method::HEAD, Method::POST] {
                         for accept in ["*/*", "application/json"] {
-                            let answer =
-                                ask_as(&api, &ROOT, &view, method.clone(), &path, &[("accept", accept)]);
+                            let answer = ask_as(&api, &ROOT, &view, &method, &path, &[("accept", accept)]);
                             seen.push(((*template).clone(), answer.status.to_string()));
                         }
                     }
-                    let answer = ask_as(&api, &ROOT, &view, Method::GET, &format!("{path}?x=y"), &[]);
+                    let answer = ask_as(&api, &ROOT, &view, &Method::GET, &format!("{path}?x=y"), &[]);
                     seen.push(((*template).clone(), answer.status.to_string()));
-                    let again = ask_as(&api, &ROOT, &view, Method::GET, &path, &[("if-none-match", "*")]);
+                    let again = ask_as(&api, &ROOT, &view, &Method::GET, &path, &[("if-none-match", "*")]);
                     seen.push(((*template).clone(), again.status.to_string()));
                 }
             }
@@ -282,6 +292,15 @@ fn the_document_knows_every_field_and_no_other() {
 }
 
 #[test]
+fn the_document_knows_every_word_of_events() {
+    let words =
+        |member: &str| DOCUMENT["components"]["schemas"]["Event"]["properties"][member]["enum"].clone();
+    assert_eq!(words("kind"), json!(Kind::ALL));
+    assert_eq!(words("action"), json!(Action::ALL));
+    assert_eq!(words("state"), json!(State::ALL));
+}
+
+#[test]
 fn the_metadata_is_the_object_that_show_prints() {
     let view = view(|_| {});
     let shown = serde_json::to_string(&view.metadata.as_ref().unwrap().document(true)).unwrap();
@@ -292,7 +311,7 @@ fn the_metadata_is_the_object_that_show_prints() {
 fn what_may_not_be_seen_is_named_and_left_out() {
     let api = Api::new(careful());
     let view = failing();
-    let stranger = ask_as(&api, &ROOT, &view, Method::GET, "/v1/metadata", &[]);
+    let stranger = ask_as(&api, &ROOT, &view, &Method::GET, "/v1/metadata", &[]);
     let shown = stranger.json();
     let denied: Vec<&str> =
         shown["denied"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
@@ -317,16 +336,16 @@ fn what_may_not_be_seen_is_named_and_left_out() {
         ("/v1/metadata/instance_id", &owner, 200),
         ("/v1/events", &owner, 200),
     ] {
-        let answer = ask_as(&api, who, &view, Method::GET, path, &[]);
+        let answer = ask_as(&api, who, &view, &Method::GET, path, &[]);
         assert_eq!(answer.status, status, "{path}");
         assert!(status != 403 || answer.kind() == "denied");
     }
-    let verdict = ask_as(&api, &ROOT, &view, Method::GET, "/v1/verdict", &[]);
+    let verdict = ask_as(&api, &ROOT, &view, &Method::GET, "/v1/verdict", &[]);
     assert!(!verdict.body.contains("i-0123"), "{}", verdict.body);
     assert_eq!(verdict.json()["denied"], json!(["evidence"]));
-    let ready = ask_as(&api, &ROOT, &view, Method::GET, "/readyz", &[]);
+    let ready = ask_as(&api, &ROOT, &view, &Method::GET, "/readyz", &[]);
     assert!(!ready.body.contains("06:00"), "{}", ready.body);
-    let watched = ask_as(&api, &ROOT, &view, Method::GET, "/v1/watch", &[]);
+    let watched = ask_as(&api, &ROOT, &view, &Method::GET, "/v1/watch", &[]);
     assert!(!watched.body.contains("value-of-instance_id") && !watched.body.contains("event: event"));
 }
 
@@ -386,7 +405,7 @@ fn what_cannot_be_had_says_why() {
     assert!(stale.header("age").unwrap().parse::<u64>().unwrap() >= 60);
     let stale = get_json(&failing, "/v1/metadata/region");
     assert_eq!((&stale["stale"], &stale["error"]["kind"]), (&json!(true), &json!("timed_out")));
-    let posted = ask_as(&Api::new(Access::default()), &ROOT, &good, Method::POST, "/v1/metadata", &[]);
+    let posted = ask_as(&Api::new(Access::default()), &ROOT, &good, &Method::POST, "/v1/metadata", &[]);
     assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
     let later = view(|view| {
         view.metadata = None;
@@ -401,7 +420,7 @@ fn who_has_it_already_is_told_so_in_a_few_bytes() {
     let api = Api::new(Access::default());
     let view = view(|_| {});
     let ask = |view: &View, path: &str, headers: &[(&'static str, &str)]| {
-        ask_as(&api, &ROOT, view, Method::GET, path, headers)
+        ask_as(&api, &ROOT, view, &Method::GET, path, headers)
     };
     for path in ["/v1/metadata", "/v1/metadata/region", "/v1/tags/Name", "/v1/verdict"] {
         let first = ask(&view, path, &[]);
@@ -412,7 +431,7 @@ fn who_has_it_already_is_told_so_in_a_few_bytes() {
         next.revision += 1;
         assert_eq!(ask(&next, path, &[("if-none-match", tag)]).status, 200);
         let restarted =
-            ask_as(&Api::new(Access::default()), &ROOT, &view, Method::GET, path, &[("if-none-match", tag)]);
+            ask_as(&Api::new(Access::default()), &ROOT, &view, &Method::GET, path, &[("if-none-match", tag)]);
         assert_eq!(restarted.status, 200, "a tag of an earlier agent says nothing");
     }
     let text = ask(&view, "/v1/metadata/region", &[]);
@@ -427,15 +446,15 @@ fn head_tells_the_length_and_nothing_else() {
     for (view, path) in
         [(view(|_| {}), "/v1/metadata"), (starting(), "/v1/metadata"), (view(|_| {}), "/healthz")]
     {
-        let whole = ask_as(&api, &ROOT, &view, Method::GET, path, &[]);
-        let head = ask_as(&api, &ROOT, &view, Method::HEAD, path, &[]);
+        let whole = ask_as(&api, &ROOT, &view, &Method::GET, path, &[]);
+        let head = ask_as(&api, &ROOT, &view, &Method::HEAD, path, &[]);
         assert_eq!(
             (head.status, head.header("content-length")),
             (whole.status, whole.header("content-length"))
         );
         assert_eq!(head.body, "");
     }
-    let watched = ask_as(&api, &ROOT, &view(|_| {}), Method::HEAD, "/v1/watch", &[]);
+    let watched = ask_as(&api, &ROOT, &view(|_| {}), &Method::HEAD, "/v1/watch", &[]);
     assert_eq!((watched.status, &*watched.body), (200, ""));
 }
 

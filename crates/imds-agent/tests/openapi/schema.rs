@@ -31,7 +31,7 @@ fn check(document: &Json, schema: &Json, value: &Json, at: &str, found: &mut Vec
                 }
             }
             "enum" if !rule.as_array().unwrap().contains(value) => {
-                wrong(format!("{value} is none of {rule}"))
+                wrong(format!("{value} is none of {rule}"));
             }
             "const" if rule != value => wrong(format!("{value} isn't {rule}")),
             "minimum" if value.as_f64().is_some_and(|number| number < rule.as_f64().unwrap()) => {

@@ -7,6 +7,7 @@ mod browsers;
 mod callers;
 mod crowds;
 mod house;
+mod part;
 mod programs;
 mod rude;
 mod watchers;

@@ -16,7 +16,7 @@ const WATCH: &str = "GET /v1/watch HTTP/1.1\r\nHost: x\r\nAccept: text/event-str
 /// The next event of this name, with its id.
 async fn next(client: &mut Client<UnixStream>, name: &str) -> (String, Json) {
     loop {
-        let block = client.until("\n\n").await.expect("the stream goes on");
+        let block = client.until("\n\n").await.unwrap();
         let line = |prefix: &str| block.lines().find_map(|line| line.strip_prefix(prefix)).map(str::to_owned);
         if line("event: ").as_deref() == Some(name) {
             let data = serde_json::from_str(&line("data: ").unwrap()).unwrap();

@@ -356,7 +356,11 @@ pub(super) fn field_place(cloud: &'static Description, field: Field) -> PlaceDet
 }
 
 fn conditions(when: &'static Map<Pattern>) -> Vec<String> {
-    when.iter().map(|(pointer, pattern)| format!("`{pointer}` {}", likeness(pattern))).collect()
+    let named = |pointer: &str| match pointer {
+        "" => "the value itself".to_owned(),
+        pointer => format!("`{pointer}`"),
+    };
+    when.iter().map(|(pointer, pattern)| format!("{} {}", named(pointer), likeness(pattern))).collect()
 }
 
 fn parts(parts: Vec<(&'static str, &'static Rule)>) -> Vec<PlaceDetails> {

@@ -271,6 +271,9 @@ fn telemetry(page: &mut Page, details: &CloudDetails) {
 }
 
 fn code(text: &str) -> String {
+    if text.is_empty() {
+        return "the value itself".to_owned();
+    }
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 

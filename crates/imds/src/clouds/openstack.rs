@@ -11,8 +11,8 @@ use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::extract::Extracted;
 
 /// The interfaces in the order of the networks, whose first is the primary one. A network of a type that DHCP fills in
-/// bears no address; the EC2 face's `local-ipv4` belongs to the first interface if no other bears it, and so does the floating
-/// address, which is public whatever its range: private clouds float private ones.
+/// bears no address; the EC2 face's `local-ipv4` belongs to the first interface unless another bears it, and so does the
+/// floating address, which is public whatever its range.
 pub(super) fn interfaces(documents: &Documents) -> Result<Option<Extracted>, Error> {
     let (mut interfaces, source) = match documents.content("network-data") {
         Ok(network) => (of_networks(network), documents.source("network-data", "/networks")),
@@ -24,16 +24,13 @@ pub(super) fn interfaces(documents: &Documents) -> Result<Option<Extracted>, Err
     if interfaces.is_empty() && (local.is_some() || public.is_some()) {
         interfaces.push(Interface::default());
     }
-    let known: Vec<String> =
-        interfaces.iter().flat_map(|it| it.private_ipv4s.iter().chain(&it.public_ipv4s)).cloned().collect();
-    let is_new = |address: &String| !known.contains(address);
+    let is_new = |address: &String| {
+        !interfaces.iter().any(|it| it.private_ipv4s.contains(address) || it.public_ipv4s.contains(address))
+    };
+    let (local, public) = (local.filter(is_new), public.filter(is_new));
     if let Some(first) = interfaces.first_mut() {
-        if let Some(address) = local.as_ref().filter(|address| is_new(address)) {
-            add_ipv4(first, address);
-        }
-        if let Some(address) = public.filter(|address| is_new(address) && Some(address) != local.as_ref()) {
-            first.public_ipv4s.push(address);
-        }
+        first.public_ipv4s.extend(public);
+        local.iter().for_each(|address| add_ipv4(first, address));
     }
     Ok((!interfaces.is_empty()).then(|| Extracted::new(Value::Interfaces(interfaces), source)))
 }

@@ -2,10 +2,10 @@
 //!
 //! | path | reader |
 //! |---|---|
-//! | `…/spot/instance-action`, `…/rebalance`, `…/maintenance/scheduled`, `…/target-lifecycle-state` | [`aws`] |
-//! | `/metadata/scheduledevents` | [`azure`] |
-//! | `…/preempted`, `…/maintenance-event`, `…/upcoming-maintenance` | [`google`], which Yandex imitates |
-//! | `…/spot/termination-time` | [`spot`]: Alibaba, Tencent |
+//! | `…/spot/instance-action`, `…/rebalance`, `…/maintenance/scheduled`, `…/target-lifecycle-state` | `aws` |
+//! | `/metadata/scheduledevents` | `azure` |
+//! | `…/preempted`, `…/maintenance-event`, `…/upcoming-maintenance` | `google`, which Yandex imitates |
+//! | `…/spot/termination-time` | `spot`: Alibaba, Tencent |
 //!
 //! An answer that can't be understood is an error, never "nothing happens": a notice that is missed because its form
 //! changed would be missed silently.

@@ -1,0 +1,195 @@
+//! The server as a part of the worker: what the configuration says, in listeners and rules.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imds::{Error, ErrorKind};
+
+use super::face::Rules;
+use super::socket::{self, SocketFile};
+use super::stream::Sources;
+use super::{ApiFace, Guard, Limits, MetricsFace, Server, loopback};
+use crate::api::{Access, Announcements, Who};
+use crate::config::{self, Principal};
+use crate::metrics::Metrics;
+use crate::sandbox::Accounts;
+use crate::systemd::Sockets;
+use crate::worker::Context;
+
+/// How long requests under way may take once the agent is to end; they are answered within milliseconds.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Listens where the configuration says, and returns what has to run from then on: it answers until the agent ends, and
+/// puts other rules in force after a reload. Callers may connect as soon as this returns. Sockets that the service manager
+/// opened take the place of those that the configuration names.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for an account that there isn't, or a place where nobody can listen.
+pub fn start(
+    context: Context,
+    sockets: Sockets,
+    metrics: &Arc<Metrics>,
+    announcements: Arc<Announcements>,
+) -> Result<impl Future<Output = Result<(), Error>> + Send + 'static, Error> {
+    let config = context.settings.borrow().config.clone();
+    let limits = limits_of(&config.limits);
+    limits.make_room();
+    let server = Server::new(limits, Arc::clone(metrics));
+    let rules = Arc::new(Rules::new(access_of(&config.access, &Accounts::of_this_machine())?));
+    let sources = Arc::new(Sources { store: Arc::clone(&context.store), announcements });
+    let face = |guard| {
+        let (rules, sources) = (Arc::clone(&rules), Arc::clone(&sources));
+        Arc::new(ApiFace::new(rules, sources, guard, Arc::clone(metrics)))
+    };
+    let mut file = None;
+    let path = config.agent.socket.display().to_string();
+    let mut unix = sockets.unix;
+    if unix.is_empty() {
+        let bound = socket::bind(&config.agent.socket, config.agent.socket_mode);
+        let (listener, bound) = bound.map_err(|error| nowhere("agent.socket", &path, error))?;
+        unix.push(listener);
+        file = Some(bound);
+    }
+    for listener in unix {
+        server.listen_unix(listener, face(None)).map_err(|error| nowhere("agent.socket", &path, error))?;
+    }
+    let hosts = config.tcp.as_ref().map_or(&[][..], |tcp| &tcp.hosts);
+    let mut tcp = sockets.tcp;
+    if let Some(settings) = config.tcp.as_ref().filter(|_| tcp.is_empty()) {
+        tcp.push(listen("tcp.listen", settings.listen)?);
+    }
+    for listener in tcp {
+        let listening = listener
+            .local_addr()
+            .and_then(|address| server.listen_tcp(listener, face(Some(Guard::of_api(address, hosts)))));
+        let address = listening.map_err(|error| nowhere("tcp.listen", "TCP", error))?;
+        tracing::info!(%address, "answering over TCP");
+    }
+    if let Some(address) = config.metrics {
+        let listener = listen("metrics.listen", address)?;
+        let listening = listener.local_addr().and_then(|address| {
+            let guard = Guard::of_metrics(address, &[]);
+            let face = MetricsFace::new(Arc::clone(&sources), guard, Arc::clone(metrics));
+            server.listen_tcp(listener, Arc::new(face))
+        });
+        let address = listening.map_err(|error| nowhere("metrics.listen", &address.to_string(), error))?;
+        tracing::info!(%address, "metrics");
+    }
+    Ok(attend(context, server, rules, file))
+}
+
+/// Puts new rules in force until the agent ends, and ends the server then.
+async fn attend(
+    context: Context,
+    server: Server,
+    rules: Arc<Rules>,
+    file: Option<SocketFile>,
+) -> Result<(), Error> {
+    let mut settings = context.settings;
+    let mut shutdown = context.shutdown;
+    loop {
+        tokio::select! {
+            () = shutdown.begun() => break,
+            changed = settings.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let access = settings.borrow_and_update().config.access.clone();
+                match access_of(&access, &Accounts::of_this_machine()) {
+                    Ok(access) => rules.replace(access),
+                    Err(error) => tracing::error!("who may see what stays as it was: {error}"),
+                }
+            }
+        }
+    }
+    // Nobody finds the way in any more; who is in gets their answer.
+    drop(file);
+    server.stop(GRACE).await;
+    Ok(())
+}
+
+fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, Error> {
+    loopback::bind(address).map_err(|error| nowhere(key, &address.to_string(), error))
+}
+
+fn nowhere(key: &str, place: &str, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => ErrorKind::Locked,
+        _ => ErrorKind::Usage,
+    };
+    Error::new(kind, format!("nobody can listen at {place}: {error}"))
+        .with_path(key)
+        .with_remedy("is another agent running, and may this user listen there?")
+        .with_source(error)
+}
+
+fn limits_of(config: &config::Limits) -> Limits {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        connections: count(config.connections),
+        per_client: count(config.per_client),
+        header_bytes: count(config.header_bytes),
+        idle: config.idle,
+        ..Limits::default()
+    }
+}
+
+/// Who may see what, with the numbers of those who are named.
+fn access_of(config: &config::Access, accounts: &Accounts) -> Result<Access, Error> {
+    let who = |key: &'static str, principal: &Principal| {
+        let missing = |why: String| {
+            let remedy = "name an account that this machine's own files know, or give its number";
+            Error::new(ErrorKind::Usage, why).with_path(key).with_remedy(remedy)
+        };
+        Ok::<_, Error>(match principal {
+            Principal::Everybody => Who::Everybody,
+            Principal::Root => Who::Root,
+            Principal::Uid(uid) => Who::User(*uid),
+            Principal::Gid(gid) => Who::Group(*gid),
+            Principal::User(name) => Who::User(accounts.user(name).map_err(missing)?.uid),
+            Principal::Group(name) => Who::Group(accounts.group(name).map_err(missing)?),
+        })
+    };
+    let all = |key, principals: &[Principal]| -> Result<Vec<Who>, Error> {
+        principals.iter().map(|principal| who(key, principal)).collect()
+    };
+    Ok(Access {
+        public: all("access.public", &config.public)?,
+        private: all("access.private", &config.private)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_numbers_and_who_is_not_there_is_named() {
+        let accounts =
+            Accounts { passwd: "app:x:1000:1000::/:/x\n".to_owned(), group: "adm:x:4:app\n".to_owned() };
+        let mut config = config::Config::default().access;
+        assert_eq!(access_of(&config, &accounts).unwrap(), Access::default());
+        config.private = ["root", "user:app", "user:7", "group:adm", "group:8"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let private = [Who::Root, Who::User(1000), Who::User(7), Who::Group(4), Who::Group(8)];
+        assert_eq!(access_of(&config, &accounts).unwrap().private, private);
+        config.public = vec!["user:nobody-here".parse().unwrap()];
+        let error = access_of(&config, &accounts).unwrap_err();
+        assert_eq!(error.path(), Some("access.public"));
+        assert!(error.message().contains("nobody-here"));
+    }
+
+    #[test]
+    fn the_limits_of_the_configuration_are_put_in_force() {
+        let mut config = config::Config::default().limits;
+        (config.connections, config.per_client, config.header_bytes) = (7, 3, 9000);
+        config.idle = Duration::from_secs(11);
+        let limits = limits_of(&config);
+        assert_eq!((limits.connections, limits.per_client, limits.header_bytes), (7, 3, 9000));
+        assert_eq!((limits.idle, limits.read_time), (Duration::from_secs(11), Limits::default().read_time));
+    }
+}
