@@ -11,6 +11,9 @@ use std::sync::Arc;
 use imds::{Error, ErrorKind, Outcome};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::api::announcements::Announcements;
+use crate::metrics::Metrics;
+use crate::server::part;
 use crate::store::View;
 use crate::systemd::{Notifier, Sockets};
 use crate::worker::{Context, Settings, Worker};
@@ -33,12 +36,19 @@ pub struct ServiceManager {
 /// # Errors
 /// Everything that is wrong with the settings at the start, or why a part ended by itself.
 pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<Error>> {
+    let metrics = Arc::new(Metrics::default());
+    // The service's answers are counted, whichever settings are in force.
+    let observed = Arc::clone(&metrics);
+    let read: ReadSettings = Box::new(move || {
+        let settings = read()?;
+        Ok(Settings { client: settings.client.observed_by(observed.as_observer()), ..settings })
+    });
     let settings = read()?;
     let notifier = Arc::new(manager.notifier);
     // From here on signals are the agent's, so that none that comes while it starts is lost.
     let mut signals = Signals::listen().map_err(|error| vec![error])?;
     let mut worker = Worker::new(settings);
-    start_parts(&mut worker, manager.sockets, &notifier).map_err(|error| vec![error])?;
+    start_parts(&mut worker, manager.sockets, &notifier, &metrics).map_err(|error| vec![error])?;
     notifier.ready();
     tracing::info!("started");
     let failure = attend(&mut worker, &mut signals, &read, &notifier).await;
@@ -58,19 +68,36 @@ pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<
 }
 
 /// Starts everything. Whatever has to listen listens when this returns: readiness is told next.
-#[expect(
-    clippy::unnecessary_wraps,
-    clippy::needless_pass_by_value,
-    reason = "parts that listen take sockets, and can fail to"
-)]
-fn start_parts(worker: &mut Worker, sockets: Sockets, notifier: &Arc<Notifier>) -> Result<(), Error> {
-    for socket in &sockets.unix {
-        tracing::debug!(?socket, "given by the service manager");
-    }
+fn start_parts(
+    worker: &mut Worker,
+    sockets: Sockets,
+    notifier: &Arc<Notifier>,
+    metrics: &Arc<Metrics>,
+) -> Result<(), Error> {
+    let server = part::start(worker.context(), sockets, metrics, Arc::new(Announcements::default()))?;
+    worker.spawn("server", server);
     worker.spawn("keeper", keeper::keep(worker.context()));
     worker.spawn("state", state::follow(worker.context()));
     worker.spawn("status", tell_status(worker.context(), Arc::clone(notifier)));
+    worker.spawn("refreshes", count_refreshes(worker.context(), Arc::clone(metrics)));
     Ok(())
+}
+
+/// Counts how each attempt to ask the service ended.
+async fn count_refreshes(mut context: Context, metrics: Arc<Metrics>) -> Result<(), Error> {
+    let mut revisions = context.store.revisions();
+    let mut counted = None;
+    loop {
+        let status = context.store.view().status.clone();
+        if status.last_try.is_some() && status.last_try != counted {
+            metrics.refreshed(status.last_error.is_none());
+            counted = status.last_try;
+        }
+        tokio::select! {
+            () = context.shutdown.begun() => return Ok(()),
+            still = revisions.changed() => if still.is_err() { return Ok(()) },
+        }
+    }
 }
 
 /// Heeds signals and the watchdog. Returns when the agent is to end, with the error if that is why.

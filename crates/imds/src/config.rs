@@ -58,6 +58,13 @@ impl Config {
         ConfigBuilder { environment, ..ConfigBuilder::default() }
     }
 
+    /// The same, where this observer hears of every request.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// How long one read may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {

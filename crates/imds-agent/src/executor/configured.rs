@@ -8,7 +8,7 @@ use imds_template::Grammar;
 use super::Plan;
 use super::plan::read_template;
 use crate::config::{self, HookAction};
-use crate::events::{Kind, State};
+use crate::events::{Kind, Options, State};
 use crate::files::{EnvFile, Rendered, ValueFiles};
 use crate::hooks::{Action, Hook, Webhook};
 use crate::sandbox::Accounts;
@@ -76,7 +76,7 @@ fn hook_of(place: usize, hook: &config::Hook) -> Hook {
     };
     Hook {
         name: format!("hooks[{place}]"),
-        kinds: kinds.filter_map(|name| Kind::ALL.iter().copied().find(|kind| kind.name() == *name)).collect(),
+        kinds: kinds.filter_map(|name| kind(name)).collect(),
         states: states
             .filter_map(|name| State::ALL.iter().copied().find(|state| state.name() == *name))
             .collect(),
@@ -84,6 +84,18 @@ fn hook_of(place: usize, hook: &config::Hook) -> Hook {
         timeout: hook.timeout,
         retry_for: hook.retry_for,
     }
+}
+
+/// What the configuration wants to hear of, at the usual pace.
+impl From<&config::Events> for Options {
+    fn from(events: &config::Events) -> Self {
+        let kinds = events.kinds.iter().flatten().filter_map(|name| kind(name)).collect();
+        Self { kinds, acknowledge: events.acknowledge, ..Self::default() }
+    }
+}
+
+fn kind(name: &str) -> Option<Kind> {
+    Kind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
 fn rendered(file: &config::RenderedFile, accounts: &Accounts) -> Result<Rendered, String> {
@@ -100,4 +112,76 @@ fn rendered(file: &config::RenderedFile, accounts: &Accounts) -> Result<Rendered
         reload: file.reload.clone(),
         time: TIME,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use imds::machine::{Environment, MemoryFiles};
+
+    use super::*;
+    use crate::config::{Config, Owner};
+
+    fn settings(text: &str) -> Settings {
+        let config = Config::parse(text, "agent.toml", &Owner::root()).unwrap();
+        let files = std::sync::Arc::new(MemoryFiles::new());
+        let client = imds::Config::builder(Environment::default()).files(files).build().unwrap();
+        Settings::new(config, client)
+    }
+
+    fn accounts() -> Accounts {
+        Accounts { passwd: "app:x:980:981::/:/x".to_owned(), group: "adm:x:4:".to_owned() }
+    }
+
+    #[test]
+    fn everything_that_the_file_says_is_in_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("t"), "${imds:/latest/meta-data/a}").unwrap();
+        let text = r#"
+            [events]
+            enabled = true
+            kinds = ["interruption", "rebalance", "maintenance", "scaling"]
+            acknowledge = true
+            [env_file]
+            path = "FOLDER/env"
+            [values]
+            directory = "FOLDER/values"
+            [[files]]
+            template = "FOLDER/t"
+            target = "FOLDER/out"
+            mode = "0640"
+            owner = "app"
+            group = "adm"
+            [[hooks]]
+            command = ["/bin/true"]
+            states = ["scheduled", "started", "cleared", "cancelled"]
+            [[hooks]]
+            webhook = "http://127.0.0.1/"
+            kinds = ["scaling"]
+        "#;
+        let settings = settings(&text.replace("FOLDER", &folder.path().display().to_string()));
+        let options = Options::from(&settings.config.events);
+        assert_eq!((options.kinds.as_slice(), options.acknowledge), (Kind::ALL, true));
+        let all = hooks(&settings.config.hooks);
+        assert_eq!((all[0].states.as_slice(), all[0].kinds.as_slice()), (State::ALL, &[][..]));
+        assert_eq!(all[1].kinds, [Kind::Scaling]);
+        let plan = Plan::of(&settings, &accounts()).unwrap();
+        let summary = plan.summary();
+        assert_eq!((summary.files, summary.hooks), (3, 2));
+        assert_eq!(summary.paths, ["/latest/meta-data/a"]);
+        let attributes = plan.files().rendered[0].attributes;
+        assert_eq!(attributes, Attributes { mode: Some(0o640), uid: Some(980), gid: Some(4) });
+        assert_eq!(Plan::of(&settings, &accounts()).unwrap().fingerprint(), plan.fingerprint());
+        let other = Accounts { passwd: "app:x:1:1::/:/x".to_owned(), ..accounts() };
+        assert_ne!(Plan::of(&settings, &other).unwrap().fingerprint(), plan.fingerprint());
+    }
+
+    #[test]
+    fn owners_that_there_arent_are_all_told() {
+        let settings = settings(
+            "[[files]]\ntemplate = \"/a\"\ntarget = \"/b\"\nowner = \"nobody-here\"\n\
+             [[files]]\ntemplate = \"/a\"\ntarget = \"/c\"\ngroup = \"no-group\"\n",
+        );
+        let wrong = Plan::of(&settings, &accounts()).unwrap_err();
+        assert!(wrong[0].starts_with("/b: ") && wrong[1].contains("no-group"), "{wrong:?}");
+    }
 }

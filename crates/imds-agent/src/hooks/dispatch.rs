@@ -12,11 +12,12 @@ use imds::Client;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Hook, Notice};
+use super::{Action, Hook, Notice};
 use crate::events::acknowledge::acknowledge;
 use crate::events::{Board, Event, Options};
 use crate::executor::Link;
 use crate::executor::protocol::Tried;
+use crate::metrics::{self, Metrics};
 use crate::store::Store;
 
 /// How long it is waited before a hook is tried again.
@@ -52,6 +53,16 @@ pub trait Results: Send + Sync {
 /// Nobody counts.
 impl Results for () {
     fn hook_ended(&self, _: &Hook, _: bool, _: u32, _: Duration) {}
+}
+
+impl Results for Metrics {
+    fn hook_ended(&self, hook: &Hook, succeeded: bool, _: u32, _: Duration) {
+        let what = match hook.action {
+            Action::Command(_) => metrics::Hook::Command,
+            Action::Webhook(_) => metrics::Hook::Webhook,
+        };
+        self.hook_ran(what, succeeded);
+    }
 }
 
 /// What dispatching takes.
@@ -176,7 +187,6 @@ fn time_for(hook: &Hook, event: &Event, now: SystemTime) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Action;
     use super::super::tests::hook;
     use super::*;
     use crate::events::State;

@@ -177,7 +177,7 @@ impl fmt::Display for InForce {
 /// Gives up what isn't needed any more. There is no way back.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`](imds::ErrorKind::Internal) where the process has threads already, or can't become the user that
+/// [`imds::ErrorKind::Internal`] where the process has threads already, or can't become the user that
 /// it was told to be. Everything else is used as far as it can be.
 #[cfg(target_os = "linux")]
 pub fn enter(options: &Options) -> Result<InForce, Error> {

@@ -136,6 +136,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
     libc::SYS_tgkill,
+    libc::SYS_tkill,
     libc::SYS_wait4,
     libc::SYS_waitid,
     // Time.
