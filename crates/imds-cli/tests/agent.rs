@@ -165,6 +165,36 @@ fn it_is_ready_at_once_and_says_where_it_is() {
     assert!(!folder.path().join("state.json").exists(), "a made-up machine is nothing to remember");
 }
 
+/// Another command of ours that asks the agent in this folder.
+fn asked(folder: &Folder, arguments: &[&str]) -> Output {
+    let socket = folder.path().join("imds.sock");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imds"));
+    command.env_clear().env("IMDS_NETWORK", "loopback").args(["--agent", path(&socket)]).args(arguments);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn other_commands_are_answered_as_soon_as_it_is_ready_and_say_who_told_them() {
+    let folder = Folder::new();
+    let file = config(&folder, "");
+    let mut agent = Running::start(&folder, &["--fake", "aws:spot-asg", "--config", path(&file)]);
+    agent.hears("READY=1");
+    agent.logs("metadata is read");
+    let got = asked(&folder, &["get", "instance_id", "tags.team.cost:center"]);
+    assert_eq!(
+        (got.status.code(), text(&got.stdout), text(&got.stderr)),
+        (Some(0), "i-0a1b2c3d4e5f67890\n4711: \"R&D\", it's # not a comment\n", "")
+    );
+    let shown = asked(&folder, &["show", "--sources"]);
+    let socket = folder.path().join("imds.sock");
+    let told = format!("agent:{}", path(&socket));
+    assert!(text(&shown.stdout).lines().next().unwrap().contains(&told), "{}", text(&shown.stdout));
+    agent.signal("-TERM");
+    assert_eq!(agent.ends(), Some(0));
+    assert!(!socket.exists(), "it takes its socket away");
+    assert_eq!(asked(&folder, &["get", "instance_id"]).status.code(), Some(6), "nobody is there to answer");
+}
+
 #[test]
 fn it_is_ready_where_there_is_no_cloud_and_goes_on_asking() {
     let folder = Folder::new();
