@@ -2,7 +2,7 @@
 //!
 //! Nothing here gives up. Where there is no cloud, or nobody knows, it is looked again, after pauses that double up to the
 //! interval; so it is with a service that doesn't answer. A value that was read stays until the service says another, and
-//! [`Status`](crate::store::Status) says since when nobody has confirmed it.
+//! [`Status`] says since when nobody has confirmed it.
 //!
 //! What is dropped, and when:
 //!
