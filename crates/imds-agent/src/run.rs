@@ -8,10 +8,13 @@
 
 use std::sync::Arc;
 
-use imds::{Error, ErrorKind, Outcome};
+use imds::{Client, Error, ErrorKind, Outcome};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast::error::RecvError;
 
-use crate::api::announcements::Announcements;
+use crate::api::announcements::{self, Announcements};
+use crate::config::Config;
+use crate::events::{self, Board, Keeping};
 use crate::metrics::Metrics;
 use crate::server::part;
 use crate::store::View;
@@ -41,6 +44,10 @@ pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<
     let observed = Arc::clone(&metrics);
     let read: ReadSettings = Box::new(move || {
         let settings = read()?;
+        let undone = undone(&settings.config);
+        if !undone.is_empty() {
+            return Err(undone);
+        }
         Ok(Settings { client: settings.client.observed_by(observed.as_observer()), ..settings })
     });
     let settings = read()?;
@@ -74,13 +81,103 @@ fn start_parts(
     notifier: &Arc<Notifier>,
     metrics: &Arc<Metrics>,
 ) -> Result<(), Error> {
-    let server = part::start(worker.context(), sockets, metrics, Arc::new(Announcements::default()))?;
+    let context = worker.context();
+    let announcements = Arc::new(Announcements::default());
+    let board = Arc::new(board_of(&context));
+    let server = part::start(context, sockets, metrics, Arc::clone(&announcements))?;
     worker.spawn("server", server);
+    worker.spawn("announcements", announce(worker.context(), Arc::clone(&board), announcements));
+    worker.spawn("event counts", count_events(worker.context(), Arc::clone(&board), Arc::clone(metrics)));
+    worker.spawn("events", watch_events(worker.context(), board));
     worker.spawn("keeper", keeper::keep(worker.context()));
     worker.spawn("state", state::follow(worker.context()));
     worker.spawn("status", tell_status(worker.context(), Arc::clone(notifier)));
     worker.spawn("refreshes", count_refreshes(worker.context(), Arc::clone(metrics)));
     Ok(())
+}
+
+/// What is configured and isn't done: nobody shall believe that it is.
+fn undone(config: &Config) -> Vec<Error> {
+    let items = [
+        (!config.files.is_empty(), "files"),
+        (config.env_file.is_some(), "env_file"),
+        (config.values.is_some(), "values"),
+        (!config.hooks.is_empty(), "hooks"),
+        (config.agent.user.is_some(), "agent.user"),
+        (config.events.acknowledge, "events.acknowledge"),
+    ];
+    let undone = items.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| {
+        Error::new(ErrorKind::Usage, "this version of the agent can't do that yet")
+            .with_path(name)
+            .with_remedy("leave it out; `imds resolve` and `imds show --format env` write files")
+    });
+    undone.collect()
+}
+
+/// The board of events, beside the state where there is one.
+fn board_of(context: &Context) -> Board {
+    let settings = context.settings.borrow();
+    let binding = context.machine.binding(&settings.client);
+    let kept = settings.config.agent.state.as_ref().zip(binding.boot);
+    match kept {
+        Some((state, boot)) => {
+            let path = state.with_file_name("events.json");
+            Board::open(Keeping { path, machine: binding.machine, boot })
+        }
+        None => Board::default(),
+    }
+}
+
+/// Watches for events while the settings want it, as they are.
+async fn watch_events(mut context: Context, board: Arc<Board>) -> Result<(), Error> {
+    loop {
+        let settings = Arc::clone(&context.settings.borrow_and_update());
+        let watching = async {
+            if !settings.config.events.enabled {
+                return std::future::pending().await;
+            }
+            let watch = events::Watch {
+                client: Client::new(settings.client.clone()),
+                store: Arc::clone(&context.store),
+                board: Arc::clone(&board),
+                options: events::Options::from(&settings.config.events),
+            };
+            events::watch(watch).await;
+        };
+        tokio::select! {
+            () = watching => {}
+            () = context.shutdown.begun() => return Ok(()),
+            still = context.settings.changed() => if still.is_err() { return Ok(()) },
+        }
+    }
+}
+
+/// Shows callers what the board knows.
+async fn announce(
+    mut context: Context,
+    board: Arc<Board>,
+    announcements: Arc<Announcements>,
+) -> Result<(), Error> {
+    tokio::select! {
+        () = announcements::follow(&board, &announcements) => {}
+        () = context.shutdown.begun() => {}
+    }
+    Ok(())
+}
+
+/// Counts what the board hears.
+async fn count_events(mut context: Context, board: Arc<Board>, metrics: Arc<Metrics>) -> Result<(), Error> {
+    let mut changes = board.changes();
+    loop {
+        tokio::select! {
+            () = context.shutdown.begun() => return Ok(()),
+            change = changes.recv() => match change {
+                Ok(event) => metrics.announced(event.kind, event.state),
+                Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "events weren't counted"),
+                Err(RecvError::Closed) => return Ok(()),
+            },
+        }
+    }
 }
 
 /// Counts how each attempt to ask the service ended.

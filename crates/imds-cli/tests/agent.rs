@@ -196,6 +196,36 @@ fn other_commands_are_answered_as_soon_as_it_is_ready_and_say_who_told_them() {
 }
 
 #[test]
+fn an_event_is_told_to_whoever_asks() {
+    let folder = Folder::new();
+    let file = config(&folder, "[events]\nenabled = true\n");
+    let agent = Running::start(&folder, &["--fake", "aws:spot-notice", "--config", path(&file)]);
+    agent.hears("READY=1");
+    let socket = folder.path().join("imds.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = "GET /v1/watch HTTP/1.1\r\nHost: imds\r\nAccept: text/event-stream\r\n\r\n";
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut heard = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        assert_ne!(heard.read_line(&mut line).unwrap(), 0, "the event was never told");
+        if line.contains("interruption") {
+            break;
+        }
+    }
+}
+
+#[test]
+fn what_it_cannot_do_yet_is_refused_and_not_passed_over() {
+    let folder = Folder::new();
+    let file = config(&folder, "[env_file]\npath = \"/nowhere/metadata.env\"\n");
+    let started = run(&["--config", path(&file)]);
+    assert_eq!(started.status.code(), Some(2), "{}", text(&started.stderr));
+    assert!(text(&started.stderr).contains("env_file: "), "{}", text(&started.stderr));
+}
+
+#[test]
 fn it_is_ready_where_there_is_no_cloud_and_goes_on_asking() {
     let folder = Folder::new();
     let file = config(&folder, "[metadata]\ncloud = \"none\"\n");
