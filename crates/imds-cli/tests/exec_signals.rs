@@ -75,11 +75,12 @@ fn under(program: &str, arguments: &[&str], imds: &Command) -> Command {
     command
 }
 
-/// `imds exec` with a shell as its program, in a session without a terminal, whatever the tests run in.
+/// `imds exec` with a shell as its program, in a session without a terminal and with no signal ignored, whatever the tests
+/// run in: shells start background jobs with SIGINT and SIGQUIT ignored.
 fn session(line: &str, script: &str) -> Command {
     let mut imds = imds(line);
     imds.args(["--", "sh", "-c", script]);
-    under("setsid", &[], &imds)
+    under("setsid", &["env", "--default-signal"], &imds)
 }
 
 #[test]
