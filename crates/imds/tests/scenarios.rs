@@ -1,5 +1,5 @@
-//! Every ready-made machine, read whole: by its firmware, by probing alone, and told. The expected documents were
-//! derived from the scenarios' own documents and the vendors' pages, not from this crate's output.
+//! Every ready-made machine, read whole: by its firmware, by probing alone, and told. The expected documents are held to
+//! the scenarios' own documents and the vendors' pages, by hand: they change only where those do.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

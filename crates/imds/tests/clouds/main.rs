@@ -11,7 +11,9 @@ mod scripted;
 mod akamai;
 mod alibaba;
 mod cloudstack;
+#[path = "../conformance/mod.rs"]
 mod conformance;
+mod every_cloud;
 mod gcp;
 mod hetzner;
 mod huawei;

@@ -2,6 +2,8 @@
 //! other way round: built-in descriptions, printed and read back, do what they did.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../conformance/mod.rs"]
+mod conformance;
 #[path = "../service/mod.rs"]
 mod fakes;
 #[path = "../scripted/mod.rs"]
@@ -51,6 +53,14 @@ fn json(metadata: &Metadata) -> serde_json::Value {
 
 fn expected() -> serde_json::Value {
     serde_json::from_str(include_str!("cumulus.json")).unwrap()
+}
+
+#[tokio::test]
+async fn it_passes_the_suite_of_the_built_in_clouds() {
+    let start = async || Cumulus::start().await;
+    conformance::sends_what_is_wanted("cumulus", &start().await, "X-Cumulus-Source", "machine").await;
+    conformance::renews_its_session("cumulus", &start().await, "X-Cumulus-Session").await;
+    conformance::loses_only_what_is_taken_away("cumulus", start).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use imds::Client;
+
+use crate::conformance::{Heard, Machine};
 use crate::scripted::{Answer, Asked, serve_requests};
 
 /// What nobody may see who doesn't ask for it by name.
@@ -24,6 +27,16 @@ struct State {
     /// The number of the only session that is accepted.
     session: usize,
     asked: Vec<String>,
+    heard: Vec<Request>,
+}
+
+/// A request, with the headers that a vendor may want.
+#[derive(Clone, Debug)]
+struct Request {
+    method: String,
+    path: String,
+    source: Option<String>,
+    session: Option<String>,
 }
 
 /// A running service.
@@ -92,9 +105,57 @@ impl Cumulus {
     }
 }
 
+impl Machine for Cumulus {
+    fn client(&self) -> Client {
+        crate::reader(self)
+    }
+
+    fn heard(&self, header: &str) -> Vec<Heard> {
+        let state = self.state.lock().unwrap();
+        let heard = state.heard.iter().cloned().map(|request| Heard {
+            method: request.method,
+            path: request.path,
+            header: if header == "X-Cumulus-Source" { request.source } else { request.session },
+        });
+        heard.collect()
+    }
+
+    fn end_sessions(&self) {
+        Self::end_sessions(self);
+    }
+
+    fn remove(&self, path: &str, pointer: &str) -> bool {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        let mut state = self.state.lock().unwrap();
+        let before = state.documents.len();
+        if pointer.is_empty() {
+            state.documents.retain(|known, _| known != path && !known.starts_with(&below));
+        }
+        state.documents.len() < before
+    }
+
+    async fn cut(&self, path: &str, pointer: &str) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let Some((_, _, body)) = state.documents.get_mut(path) else { return false };
+        let mut document: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let (above, member) = pointer.rsplit_once('/').unwrap();
+        let members = document.pointer_mut(above).and_then(serde_json::Value::as_object_mut);
+        let removed = members.and_then(|members| members.remove(member)).is_some();
+        *body = document.to_string().into_bytes();
+        removed
+    }
+}
+
 impl State {
     fn answer(&mut self, asked: &Asked<'_>) -> Answer {
         self.asked.push(format!("{} {}", asked.method, asked.path));
+        let header = |name: &str| asked.header(name).map(str::to_owned);
+        self.heard.push(Request {
+            method: asked.method.to_owned(),
+            path: asked.path.to_owned(),
+            source: header("X-Cumulus-Source"),
+            session: header("X-Cumulus-Session"),
+        });
         if asked.header("X-Cumulus-Source") != Some("machine") {
             return (400, "", b"where is X-Cumulus-Source?".to_vec());
         }
