@@ -1,6 +1,6 @@
 //! A cloud that the user described in TOML, and nothing else: found, read and refused as the built-in ones are. And the
 //! other way round: built-in descriptions, printed and read back, do what they did.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
