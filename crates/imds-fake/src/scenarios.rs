@@ -1,89 +1,119 @@
 //! The built-in scenarios: one line for each file of the `scenarios` folder.
 
+use std::sync::LazyLock;
+
 use crate::Cloud;
 
-/// Cloud, name and text of every built-in scenario; `plain` is each cloud's default.
-pub(crate) const BUILT_IN: &[(Cloud, &str, &str)] = &[
-    (Cloud::Aws, "plain", include_str!("../scenarios/aws/plain.toml")),
-    (Cloud::Aws, "spot-asg", include_str!("../scenarios/aws/spot-asg.toml")),
-    (Cloud::Aws, "spot-notice", include_str!("../scenarios/aws/spot-notice.toml")),
-    (Cloud::Aws, "govcloud", include_str!("../scenarios/aws/govcloud.toml")),
-    (Cloud::Aws, "local-zone", include_str!("../scenarios/aws/local-zone.toml")),
-    (Cloud::Aws, "imdsv2-required", include_str!("../scenarios/aws/imdsv2-required.toml")),
-    (Cloud::Aws, "tags-off", include_str!("../scenarios/aws/tags-off.toml")),
-    (Cloud::Aws, "disabled", include_str!("../scenarios/aws/disabled.toml")),
-    (Cloud::Aws, "hop-limit", include_str!("../scenarios/aws/hop-limit.toml")),
-    (Cloud::Aws, "hop-limit-v2-required", include_str!("../scenarios/aws/hop-limit-v2-required.toml")),
-    (Cloud::Aws, "xen", include_str!("../scenarios/aws/xen.toml")),
-    (Cloud::Aws, "v1-only", include_str!("../scenarios/aws/v1-only.toml")),
-    (Cloud::Aws, "fargate", include_str!("../scenarios/aws/fargate.toml")),
-    (Cloud::Aws, "ecs-ec2", include_str!("../scenarios/aws/ecs-ec2.toml")),
-    (Cloud::Azure, "plain", include_str!("../scenarios/azure/plain.toml")),
-    (Cloud::Azure, "vmss-uniform-spot", include_str!("../scenarios/azure/vmss-uniform-spot.toml")),
-    (Cloud::Azure, "vmss-flex-zone", include_str!("../scenarios/azure/vmss-flex-zone.toml")),
-    (Cloud::Azure, "usgov", include_str!("../scenarios/azure/usgov.toml")),
-    (Cloud::Azure, "stack", include_str!("../scenarios/azure/stack.toml")),
-    (Cloud::Azure, "stack-2018", include_str!("../scenarios/azure/stack-2018.toml")),
-    (Cloud::Azure, "gone-first", include_str!("../scenarios/azure/gone-first.toml")),
-    (Cloud::Azure, "throttled-first", include_str!("../scenarios/azure/throttled-first.toml")),
-    (Cloud::Azure, "aks", include_str!("../scenarios/azure/aks.toml")),
-    (Cloud::Azure, "arc", include_str!("../scenarios/azure/arc.toml")),
-    (Cloud::Gcp, "plain", include_str!("../scenarios/gcp/plain.toml")),
-    (Cloud::Gcp, "spot-regional-group", include_str!("../scenarios/gcp/spot-regional-group.toml")),
-    (Cloud::Gcp, "gke", include_str!("../scenarios/gcp/gke.toml")),
-    (Cloud::Gcp, "no-external-ip", include_str!("../scenarios/gcp/no-external-ip.toml")),
-    (Cloud::Gcp, "gke-concealed", include_str!("../scenarios/gcp/gke-concealed.toml")),
-    (Cloud::Gcp, "cloud-run", include_str!("../scenarios/gcp/cloud-run.toml")),
-    (Cloud::Oracle, "plain", include_str!("../scenarios/oracle/plain.toml")),
-    (Cloud::Oracle, "legacy-v1", include_str!("../scenarios/oracle/legacy-v1.toml")),
-    (Cloud::Oracle, "ipv6-only", include_str!("../scenarios/oracle/ipv6-only.toml")),
-    (Cloud::Oracle, "no-tags", include_str!("../scenarios/oracle/no-tags.toml")),
-    (Cloud::Alibaba, "plain", include_str!("../scenarios/alibaba/plain.toml")),
-    (Cloud::Alibaba, "hardened", include_str!("../scenarios/alibaba/hardened.toml")),
-    (Cloud::Alibaba, "tags", include_str!("../scenarios/alibaba/tags.toml")),
-    (Cloud::Alibaba, "spot-notice", include_str!("../scenarios/alibaba/spot-notice.toml")),
-    (Cloud::Tencent, "plain", include_str!("../scenarios/tencent/plain.toml")),
-    (Cloud::Tencent, "spot-notice", include_str!("../scenarios/tencent/spot-notice.toml")),
-    (Cloud::Tencent, "no-public-ip", include_str!("../scenarios/tencent/no-public-ip.toml")),
-    (Cloud::DigitalOcean, "plain", include_str!("../scenarios/digitalocean/plain.toml")),
-    (Cloud::DigitalOcean, "private-only", include_str!("../scenarios/digitalocean/private-only.toml")),
-    (Cloud::Hetzner, "plain", include_str!("../scenarios/hetzner/plain.toml")),
-    (Cloud::Hetzner, "private-network", include_str!("../scenarios/hetzner/private-network.toml")),
-    (Cloud::Hetzner, "ipv6-only", include_str!("../scenarios/hetzner/ipv6-only.toml")),
-    (Cloud::Hetzner, "empty-ipv4", include_str!("../scenarios/hetzner/empty-ipv4.toml")),
-    (Cloud::Vultr, "plain", include_str!("../scenarios/vultr/plain.toml")),
-    (Cloud::Vultr, "public-only", include_str!("../scenarios/vultr/public-only.toml")),
-    (Cloud::Vultr, "bare-metal", include_str!("../scenarios/vultr/bare-metal.toml")),
-    (Cloud::Akamai, "plain", include_str!("../scenarios/akamai/plain.toml")),
-    (Cloud::Akamai, "no-image", include_str!("../scenarios/akamai/no-image.toml")),
-    (Cloud::Scaleway, "plain", include_str!("../scenarios/scaleway/plain.toml")),
-    (Cloud::Scaleway, "private-nic-only", include_str!("../scenarios/scaleway/private-nic-only.toml")),
-    (Cloud::Scaleway, "many-ips", include_str!("../scenarios/scaleway/many-ips.toml")),
-    (Cloud::OpenStack, "plain", include_str!("../scenarios/openstack/plain.toml")),
-    (Cloud::OpenStack, "no-ec2", include_str!("../scenarios/openstack/no-ec2.toml")),
-    (Cloud::OpenStack, "dhcp-only", include_str!("../scenarios/openstack/dhcp-only.toml")),
-    (Cloud::OpenStack, "ipv6", include_str!("../scenarios/openstack/ipv6.toml")),
-    (Cloud::OpenStack, "legacy-2012", include_str!("../scenarios/openstack/legacy-2012.toml")),
-    (Cloud::Ibm, "plain", include_str!("../scenarios/ibm/plain.toml")),
-    (Cloud::Ibm, "new-shape", include_str!("../scenarios/ibm/new-shape.toml")),
-    (Cloud::Ibm, "attachments", include_str!("../scenarios/ibm/attachments.toml")),
-    (Cloud::Ibm, "disabled", include_str!("../scenarios/ibm/disabled.toml")),
-    (Cloud::UpCloud, "plain", include_str!("../scenarios/upcloud/plain.toml")),
-    (Cloud::UpCloud, "private-only", include_str!("../scenarios/upcloud/private-only.toml")),
-    (Cloud::Exoscale, "plain", include_str!("../scenarios/exoscale/plain.toml")),
-    (Cloud::CloudStack, "plain", include_str!("../scenarios/cloudstack/plain.toml")),
-    (Cloud::Huawei, "plain", include_str!("../scenarios/huawei/plain.toml")),
-    (Cloud::Huawei, "token-required", include_str!("../scenarios/huawei/token-required.toml")),
-    (Cloud::Huawei, "open-telekom", include_str!("../scenarios/huawei/open-telekom.toml")),
-    (Cloud::Huawei, "spot", include_str!("../scenarios/huawei/spot.toml")),
-    (Cloud::Yandex, "plain", include_str!("../scenarios/yandex/plain.toml")),
-    (Cloud::Yandex, "gce-face-off", include_str!("../scenarios/yandex/gce-face-off.toml")),
-    (Cloud::Yandex, "ec2-face-off", include_str!("../scenarios/yandex/ec2-face-off.toml")),
-    (Cloud::Yandex, "maintenance", include_str!("../scenarios/yandex/maintenance.toml")),
-    (Cloud::Ovh, "plain", include_str!("../scenarios/ovh/plain.toml")),
-    (Cloud::Ovh, "private-network", include_str!("../scenarios/ovh/private-network.toml")),
-    (Cloud::Outscale, "plain", include_str!("../scenarios/outscale/plain.toml")),
-    (Cloud::Outscale, "tags", include_str!("../scenarios/outscale/tags.toml")),
-    (Cloud::Outscale, "tags-instance", include_str!("../scenarios/outscale/tags-instance.toml")),
-    (Cloud::Outscale, "identity", include_str!("../scenarios/outscale/identity.toml")),
+/// All files of the folder, each behind a NUL, its cloud and name, and a newline: unpacked once, when the first is wanted.
+static TEXTS: LazyLock<String> = LazyLock::new(|| {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/scenarios.deflate"));
+    let unpacked = miniz_oxide::inflate::decompress_to_vec(packed).unwrap_or_default();
+    String::from_utf8(unpacked).unwrap_or_default()
+});
+
+/// The text of a built-in scenario.
+pub(crate) fn text(cloud: Cloud, name: &str) -> Option<&'static str> {
+    let key = format!("{}/{name}", cloud.name());
+    TEXTS.split('\0').find_map(|file| file.strip_prefix(&*key)?.strip_prefix('\n'))
+}
+
+/// Cloud and name of every built-in scenario; `plain` is each cloud's default.
+pub(crate) const BUILT_IN: &[(Cloud, &str)] = &[
+    (Cloud::Aws, "plain"),
+    (Cloud::Aws, "spot-asg"),
+    (Cloud::Aws, "spot-notice"),
+    (Cloud::Aws, "govcloud"),
+    (Cloud::Aws, "local-zone"),
+    (Cloud::Aws, "imdsv2-required"),
+    (Cloud::Aws, "tags-off"),
+    (Cloud::Aws, "disabled"),
+    (Cloud::Aws, "hop-limit"),
+    (Cloud::Aws, "hop-limit-v2-required"),
+    (Cloud::Aws, "xen"),
+    (Cloud::Aws, "v1-only"),
+    (Cloud::Aws, "fargate"),
+    (Cloud::Aws, "ecs-ec2"),
+    (Cloud::Azure, "plain"),
+    (Cloud::Azure, "vmss-uniform-spot"),
+    (Cloud::Azure, "vmss-flex-zone"),
+    (Cloud::Azure, "usgov"),
+    (Cloud::Azure, "stack"),
+    (Cloud::Azure, "stack-2018"),
+    (Cloud::Azure, "gone-first"),
+    (Cloud::Azure, "throttled-first"),
+    (Cloud::Azure, "aks"),
+    (Cloud::Azure, "arc"),
+    (Cloud::Gcp, "plain"),
+    (Cloud::Gcp, "spot-regional-group"),
+    (Cloud::Gcp, "gke"),
+    (Cloud::Gcp, "no-external-ip"),
+    (Cloud::Gcp, "gke-concealed"),
+    (Cloud::Gcp, "cloud-run"),
+    (Cloud::Oracle, "plain"),
+    (Cloud::Oracle, "legacy-v1"),
+    (Cloud::Oracle, "ipv6-only"),
+    (Cloud::Oracle, "no-tags"),
+    (Cloud::Alibaba, "plain"),
+    (Cloud::Alibaba, "hardened"),
+    (Cloud::Alibaba, "tags"),
+    (Cloud::Alibaba, "spot-notice"),
+    (Cloud::Tencent, "plain"),
+    (Cloud::Tencent, "spot-notice"),
+    (Cloud::Tencent, "no-public-ip"),
+    (Cloud::DigitalOcean, "plain"),
+    (Cloud::DigitalOcean, "private-only"),
+    (Cloud::Hetzner, "plain"),
+    (Cloud::Hetzner, "private-network"),
+    (Cloud::Hetzner, "ipv6-only"),
+    (Cloud::Hetzner, "empty-ipv4"),
+    (Cloud::Vultr, "plain"),
+    (Cloud::Vultr, "public-only"),
+    (Cloud::Vultr, "bare-metal"),
+    (Cloud::Akamai, "plain"),
+    (Cloud::Akamai, "no-image"),
+    (Cloud::Scaleway, "plain"),
+    (Cloud::Scaleway, "private-nic-only"),
+    (Cloud::Scaleway, "many-ips"),
+    (Cloud::OpenStack, "plain"),
+    (Cloud::OpenStack, "no-ec2"),
+    (Cloud::OpenStack, "dhcp-only"),
+    (Cloud::OpenStack, "ipv6"),
+    (Cloud::OpenStack, "legacy-2012"),
+    (Cloud::Ibm, "plain"),
+    (Cloud::Ibm, "new-shape"),
+    (Cloud::Ibm, "attachments"),
+    (Cloud::Ibm, "disabled"),
+    (Cloud::UpCloud, "plain"),
+    (Cloud::UpCloud, "private-only"),
+    (Cloud::Exoscale, "plain"),
+    (Cloud::CloudStack, "plain"),
+    (Cloud::Huawei, "plain"),
+    (Cloud::Huawei, "token-required"),
+    (Cloud::Huawei, "open-telekom"),
+    (Cloud::Huawei, "spot"),
+    (Cloud::Yandex, "plain"),
+    (Cloud::Yandex, "gce-face-off"),
+    (Cloud::Yandex, "ec2-face-off"),
+    (Cloud::Yandex, "maintenance"),
+    (Cloud::Ovh, "plain"),
+    (Cloud::Ovh, "private-network"),
+    (Cloud::Outscale, "plain"),
+    (Cloud::Outscale, "tags"),
+    (Cloud::Outscale, "tags-instance"),
+    (Cloud::Outscale, "identity"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_has_its_line() {
+        let files = TEXTS.split('\0').filter(|file| !file.is_empty()).count();
+        assert_eq!(files, BUILT_IN.len());
+        for (cloud, name) in BUILT_IN {
+            assert!(text(*cloud, name).is_some_and(|text| !text.is_empty()), "{cloud}:{name}");
+        }
+        assert_eq!(text(Cloud::Aws, "pla"), None);
+    }
+}

@@ -186,7 +186,11 @@ pub fn diff(old: Option<&[u8]>, new: &[u8], path: &Path) -> String {
     let before = if old.is_some() { &*name } else { "/dev/null" };
     let old = String::from_utf8_lossy(old.unwrap_or_default());
     let new = String::from_utf8_lossy(new);
-    similar::TextDiff::from_lines(&*old, &*new).unified_diff().header(before, &name).to_string()
+    diffy::DiffOptions::new()
+        .set_original_filename(before.to_owned())
+        .set_modified_filename(name.clone())
+        .create_patch(&old, &new)
+        .to_string()
 }
 
 /// A file that is ready to be replaced.
