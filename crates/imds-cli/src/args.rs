@@ -236,6 +236,13 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Fake(Fake),
 
+    /// Say what is wrong between this machine and its metadata, and what to type
+    ///
+    /// Looks at the machine, asks the service step by step and names the cause. Where all is well it says so in one line; -v
+    /// adds the steps. Exits with 0 only where the metadata can be read, else as the other commands would.
+    #[command(after_help = EXIT_CODES)]
+    Doctor(Doctor),
+
     /// Print the supported clouds, the page of one of them, and the fields they serve
     ///
     /// Clouds of your own (--cloud-file) are in all of it.
@@ -509,6 +516,12 @@ pub(crate) struct Fake {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Clouds {
     /// Print this cloud's page: how it is found and asked, and where each field lies
     #[arg(
@@ -606,6 +619,12 @@ formats! {
         Yaml,
         /// IMDS_TAG_NAME="value" lines for a shell and systemd's EnvironmentFile=
         Env;
+    /// Forms of `imds doctor`.
+    ReportFormat / ReportAs = "text":
+        /// For people: the cause and the remedy first
+        Text,
+        /// One object: the findings with their ids, and the steps
+        Json;
     /// Forms of `imds clouds`.
     CloudsFormat / CloudsAs = "table":
         /// For people

@@ -56,6 +56,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Whether it is about a machine that was made up.
+    pub(crate) fn is_made_up(&self) -> bool {
+        #[cfg(feature = "fake")]
+        return self.fake.is_some();
+        #[cfg(not(feature = "fake"))]
+        false
+    }
+
     /// Whether nothing may be sent at all.
     pub(crate) fn is_offline(&self) -> bool {
         self.client.configuration().network() == Network::Off

@@ -567,7 +567,7 @@ impl Client {
         self.read_before(self.deadline(), cloud, verdict, fields).await
     }
 
-    async fn read_before(
+    pub(crate) async fn read_before(
         &self,
         deadline: Deadline,
         cloud: &CloudName,

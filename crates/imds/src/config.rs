@@ -42,6 +42,9 @@ pub struct Config {
     pub(crate) patient: bool,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) agents: Sockets,
+    /// The directory that evidence was told to be read below.
+    #[cfg(feature = "doctor")]
+    pub(crate) told_sysroot: Option<String>,
 }
 
 impl Config {
@@ -406,6 +409,8 @@ impl ConfigBuilder {
         // The agent tells of this machine, by asking.
         let elsewhere = endpoint.is_some() || sysroot.is_some() || self.files.is_some();
         let machine_counts = endpoint.is_none() || sysroot.is_some() || self.files.is_some();
+        #[cfg(feature = "doctor")]
+        let told_sysroot = sysroot.clone();
         let files = match (self.files, sysroot) {
             (Some(files), _) => files,
             (None, Some(directory)) => {
@@ -457,6 +462,8 @@ impl ConfigBuilder {
             patient: self.patient,
             observer: self.observer,
             agents: Sockets::of(agent, &self.environment),
+            #[cfg(feature = "doctor")]
+            told_sysroot,
         })
     }
 }

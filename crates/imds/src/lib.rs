@@ -24,6 +24,7 @@
 //! | what a running agent knows already | [`agent`] |
 //! | to count requests for metrics | [`observer`] |
 //! | attributes for telemetry | [`otel`] |
+//! | to know why there is no metadata | `doctor` (feature `doctor`) |
 //! | to hear what happens to the machine | [`Client::event_paths`] and [`Client::event_document`] |
 //!
 //! It never uses a proxy, never follows a redirect, asks for no secret, and keeps every promise within its deadline.
@@ -35,6 +36,8 @@ mod client;
 mod clouds;
 pub mod config;
 mod detect;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 mod events;
 mod fetch;
 pub mod global;

@@ -4,6 +4,7 @@
 mod agent;
 pub(crate) mod clouds;
 mod detect;
+mod doctor;
 mod exec;
 #[cfg(feature = "fake")]
 mod fake;
@@ -67,6 +68,10 @@ pub(crate) fn run(
             let interval = duration(&watch.interval, "--interval")?;
             caller
                 .ask(Purpose::Answer, async |session| watch::run(interval, &session, messages, output).await)
+        }
+        Command::Doctor(doctor) => {
+            let steps = arguments.global.verbose > 0;
+            caller.ask(Purpose::Answer, async |session| doctor::run(&doctor, steps, &session, output).await)
         }
         Command::Resolve(resolve) => {
             let order = resolve::prepare(&resolve, settings::known_clouds(caller.global)?)?;

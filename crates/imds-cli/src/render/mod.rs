@@ -4,6 +4,7 @@
 //! OpenTelemetry, and JSON and YAML, whose shape is that of the serialised value.
 
 mod catalog;
+mod diagnosis;
 mod env;
 mod explanation;
 mod otel;
@@ -14,6 +15,7 @@ use std::io;
 use serde::Serialize;
 
 pub(crate) use catalog::catalog;
+pub(crate) use diagnosis::diagnosis;
 pub(crate) use env::{Env, PREFIX};
 pub(crate) use explanation::explanation;
 pub(crate) use otel::{merged as merged_otel, otel};

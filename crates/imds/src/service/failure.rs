@@ -162,7 +162,7 @@ impl Service {
     }
 
     /// An error for a request that got no answer.
-    pub(super) fn error_of(&self, path: &str, failure: Failure) -> Error {
+    pub(crate) fn error_of(&self, path: &str, failure: Failure) -> Error {
         let address = || self.exchange.endpoint().authority().to_owned();
         // What helps at the cloud's own address is beside the point where another endpoint was given.
         let unreachable = match self.is_at_home() {

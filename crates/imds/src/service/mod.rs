@@ -4,9 +4,12 @@
 //! |---|---|
 //! | [`token`] | session tokens: kept, renewed before expiry, one renewal for all |
 //! | [`version`] | versions in the query, negotiated once |
+//! | `impression` | what answers say of the service beside what was asked, for the doctor |
 //! | [`failure`] | from statuses and failures to typed errors |
 
 mod failure;
+#[cfg(feature = "doctor")]
+mod impression;
 mod token;
 mod version;
 
@@ -28,6 +31,8 @@ use crate::transport::retry::{self, Again, Circumstances, Ending};
 use crate::transport::{Answer, Deadline, Exchange, Failure, Request};
 
 pub(crate) use failure::ending_of;
+#[cfg(feature = "doctor")]
+pub(crate) use impression::TokenFate;
 use token::{Pass, Tokens};
 use version::Versions;
 
@@ -70,6 +75,8 @@ pub(crate) struct Service {
     warnings: Mutex<Vec<String>>,
     recognised: AtomicBool,
     rest: Mutex<Option<Duration>>,
+    #[cfg(feature = "doctor")]
+    impression: Mutex<impression::Impression>,
 }
 
 impl Service {
@@ -92,6 +99,8 @@ impl Service {
             warnings: Mutex::default(),
             recognised: AtomicBool::new(false),
             rest: Mutex::default(),
+            #[cfg(feature = "doctor")]
+            impression: Mutex::default(),
         })
     }
 
@@ -114,6 +123,8 @@ impl Service {
             warnings: Mutex::default(),
             recognised: AtomicBool::new(self.is_recognised()),
             rest: Mutex::default(),
+            #[cfg(feature = "doctor")]
+            impression: Mutex::default(),
         })
     }
 
@@ -133,7 +144,7 @@ impl Service {
     }
 
     /// Whether it is asked at the cloud's own address, and not at an endpoint that was given.
-    fn is_at_home(&self) -> bool {
+    pub(crate) fn is_at_home(&self) -> bool {
         let own = [&self.protocol.ipv4, &self.protocol.ipv6];
         self.exchange.endpoint().addresses().iter().any(|address| {
             own.iter().any(|text| text.as_ref().and_then(|text| text.parse().ok()) == Some(address.ip()))
@@ -376,6 +387,8 @@ impl Service {
     async fn sent(&self, request: &Request<'_>, deadline: Deadline) -> Result<Answer, Failure> {
         let started = Instant::now();
         let outcome = self.exchange.send(request, deadline).await;
+        #[cfg(feature = "doctor")]
+        self.take_in(&outcome);
         if let Some(observer) = self.exchange.observer() {
             observer.requested(&Observed::new(&self.cloud, outcome_of(&outcome), started.elapsed()));
         }
