@@ -1,5 +1,6 @@
 //! What is peculiar about this process: whose network it sees, whether it is in a container, who it is.
 
+use super::routes::Table;
 use crate::machine::{Environment, Files};
 
 /// Where this process runs, as far as its network is concerned.
@@ -13,7 +14,7 @@ pub(super) struct Process {
     pub(super) container: Option<Container>,
     /// Its SELinux or AppArmor label, where one confines it.
     pub(super) label: Option<String>,
-    /// The interfaces besides loopback.
+    /// The interfaces besides loopback, those with a route first.
     pub(super) interfaces: Vec<String>,
 }
 
@@ -64,7 +65,12 @@ impl Process {
             label: text("/proc/self/attr/current")
                 .map(|label| label.trim_matches(['\0', '\n', ' ']).to_owned())
                 .filter(|label| !label.is_empty() && !label.starts_with("unconfined")),
-            interfaces: text("/proc/net/dev").map(|table| interfaces(&table)).unwrap_or_default(),
+            interfaces: {
+                let routes = Table::read(files);
+                let mut names = text("/proc/net/dev").map(|table| interfaces(&table)).unwrap_or_default();
+                names.sort_by_key(|name| !routes.uses(name));
+                names
+            },
         }
     }
 

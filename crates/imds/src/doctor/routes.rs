@@ -135,6 +135,11 @@ impl Table {
         self.deciding(|row| row.covers(address)).filter(|row| row.flags & RTF_REJECT != 0)
     }
 
+    /// Whether anything is sent through an interface.
+    pub(super) fn uses(&self, interface: &str) -> bool {
+        self.0.iter().any(|row| row.interface == interface && row.flags & RTF_UP != 0)
+    }
+
     /// The interface to everywhere else.
     pub(super) fn default_interface(&self) -> Option<&str> {
         let everywhere = |row: &Row| row.mask == Ipv4Addr::UNSPECIFIED && row.flags & RTF_REJECT == 0;

@@ -145,7 +145,7 @@ fn disabled(facts: &Facts) -> Option<Finding> {
     if guest_proxy_agent(facts).is_some() {
         return None;
     }
-    let cause = format!("the metadata service is switched off, or forbids the request: {}", error.message());
+    let cause = "the metadata service is switched off for this instance, or forbids the request (403)";
     Some(remedied(facts, Finding::error(cause), &error))
 }
 
