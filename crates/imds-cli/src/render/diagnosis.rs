@@ -27,7 +27,7 @@ pub(crate) fn diagnosis(report: &Report, steps: bool) -> String {
             line(&mut text, "  or:  ", command);
         }
         if !cause.remedy.is_empty() {
-            cause.advice.iter().for_each(|advice| line(&mut text, "Note:  ", advice));
+            cause.advice.iter().for_each(|advice| line(&mut text, "Mind:  ", advice));
         }
         listed(&mut text, "Seen", &cause.evidence);
     }

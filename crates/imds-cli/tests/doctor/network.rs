@@ -35,7 +35,7 @@ fn the_route_is_looked_up_as_rules_have_it() {
         ip route add prohibit default table 77; ip rule add to 169.254.169.254 lookup 77 pref 10
         doctor";
     let Some(said) = in_namespace(script) else { return };
-    said.must_be("prohibit_route", 5);
+    said.must_be("prohibit_route", 5).must_suggest("ip route show table all type prohibit");
 }
 
 #[test]

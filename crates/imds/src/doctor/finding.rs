@@ -70,7 +70,7 @@ impl Finding {
         self
     }
 
-    /// The commands that a remedy names between backticks, for this instance; the whole remedy is the advice.
+    /// The commands that a remedy names between backticks, for this instance; one without commands is the advice.
     pub(super) fn remedied_by(self, remedy: &str, instance_id: &str) -> Self {
         let spoken = remedy.split('`').skip(1).step_by(2);
         let is_command = |text: &&str| {
@@ -82,7 +82,10 @@ impl Finding {
             words.collect::<Vec<_>>().join(" ")
         };
         let commands: Vec<String> = spoken.filter(is_command).map(with_id).collect();
-        self.commands(commands).advice(remedy)
+        match commands.is_empty() {
+            true => self.advice(remedy),
+            false => self.commands(commands),
+        }
     }
 }
 

@@ -128,11 +128,11 @@ impl Table {
     }
 
     fn towards(&self, address: Ipv4Addr) -> Option<&Row> {
-        self.deciding(|row| row.covers(address)).filter(|row| row.flags & RTF_REJECT == 0)
+        self.deciding(|row| row.covers(address)).filter(|row| !row.stops())
     }
 
     fn rejecting(&self, address: Ipv4Addr) -> Option<&Row> {
-        self.deciding(|row| row.covers(address)).filter(|row| row.flags & RTF_REJECT != 0)
+        self.deciding(|row| row.covers(address)).filter(|row| row.stops())
     }
 
     /// Whether anything is sent through an interface.
@@ -142,7 +142,7 @@ impl Table {
 
     /// The interface to everywhere else.
     pub(super) fn default_interface(&self) -> Option<&str> {
-        let everywhere = |row: &Row| row.mask == Ipv4Addr::UNSPECIFIED && row.flags & RTF_REJECT == 0;
+        let everywhere = |row: &Row| row.mask == Ipv4Addr::UNSPECIFIED && !row.stops();
         self.deciding(everywhere).map(|row| row.interface.as_str())
     }
 }
@@ -162,6 +162,11 @@ impl Row {
             metric: columns.get(6)?.parse().ok()?,
             flags: u32::from_str_radix(columns.get(3)?, 16).ok()?,
         })
+    }
+
+    /// Whether it stops packets. A blackhole isn't marked as rejecting, but leads nowhere.
+    fn stops(&self) -> bool {
+        self.flags & RTF_REJECT != 0 || self.interface == "*"
     }
 
     fn covers(&self, address: Ipv4Addr) -> bool {

@@ -188,6 +188,9 @@ fn server_error(facts: &Facts) -> Option<Finding> {
 
 fn no_answer(facts: &Facts) -> Option<Finding> {
     let error = failed(facts, &[ErrorKind::TimedOut, ErrorKind::Unreachable])?;
+    if hop_limit(facts).is_some() {
+        return None;
+    }
     Some(
         Finding::error(format!("the connection stands, but the service doesn't answer: {}", error.message()))
             .command("imds wait")

@@ -98,8 +98,12 @@ fn prohibited(facts: &Facts) -> Option<&Route> {
     facts.stopped_by(&Fate::Prohibited)
 }
 
+/// What takes such a route away; what finds it where a rule leads to another than the main table.
 fn deletion(route: &Route, kind: &str) -> String {
-    format!("ip route del {kind} {}", route.rejected.clone().unwrap_or_else(|| route.host()))
+    match &route.rejected {
+        Some(network) => format!("ip route del {kind} {network}"),
+        None => format!("ip route show table all type {kind}"),
+    }
 }
 
 fn locked_by_systemd(facts: &Facts) -> Option<Finding> {
@@ -148,7 +152,7 @@ fn blackhole_route(facts: &Facts) -> Option<Finding> {
     let route = facts.stopped_by(&Fate::Blackhole)?;
     Some(
         Finding::error(format!("a blackhole route swallows what is sent to {}", route.address))
-            .command(format!("ip route del blackhole {}", route.host()))
+            .command(deletion(route, "blackhole"))
             .evidence([route.describe()]),
     )
 }
@@ -290,7 +294,7 @@ fn not_permitted(facts: &Facts) -> Option<Finding> {
 }
 
 fn nobody_listens(facts: &Facts) -> Option<Finding> {
-    if !facts.is_asked_elsewhere() || !facts.is_cut_off() {
+    if !facts.is_asked_elsewhere() || !facts.is_cut_off() || name_unknown(facts).is_some() {
         return None;
     }
     let unsettled = facts.neighbours.variables.iter().map(|(name, _)| name);
@@ -366,7 +370,7 @@ fn unanswered(facts: &Facts) -> Option<&Route> {
 }
 
 fn left(facts: &Facts) -> Option<String> {
-    facts.packets_left.map(|count| format!("{count} packets left meanwhile"))
+    facts.packets_left.map(|count| format!("packets that left meanwhile: {count}"))
 }
 
 fn filtered_on_host(facts: &Facts) -> Option<Finding> {

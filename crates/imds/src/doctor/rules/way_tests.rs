@@ -9,7 +9,7 @@ use crate::doctor::step::StepName;
 
 fn stopped_by(fate: Fate, connection: Connection) -> Facts {
     let mut facts = cut_off(connection, 0);
-    let rejected = (fate == Fate::Prohibited).then(|| "169.254.0.0/16".to_owned());
+    let rejected = (fate != Fate::Missing).then(|| "169.254.0.0/16".to_owned());
     facts.routes = vec![Route { fate, interface: None, rejected, ..sent_through("eth0") }];
     facts
 }
@@ -25,6 +25,8 @@ fn names_that_nobody_resolves() {
 fn a_prohibit_route_is_systemds_or_somebody_elses() {
     let mut facts = stopped_by(Fate::Prohibited, Connection::Denied);
     assert_eq!(found(&facts, "prohibit_route").remedy, ["ip route del prohibit 169.254.0.0/16"]);
+    facts.routes[0].rejected = None;
+    assert_eq!(found(&facts, "prohibit_route").remedy, ["ip route show table all type prohibit"]);
     facts.neighbours.systemd = vec!["a sign".to_owned()];
     assert!(found(&facts, "locked_by_systemd").remedy[0].contains("networkctl reload"));
     facts.neighbours.systemd_answers = true;
@@ -47,9 +49,9 @@ fn the_same_errno_with_a_good_route_is_a_sandbox() {
 #[test]
 fn other_routes_that_stop_packets() {
     let facts = stopped_by(Fate::Unreachable, Connection::Unreachable);
-    assert_eq!(found(&facts, "unreachable_route").remedy, ["ip route del unreachable 169.254.169.254/32"]);
+    assert_eq!(found(&facts, "unreachable_route").remedy, ["ip route del unreachable 169.254.0.0/16"]);
     let facts = stopped_by(Fate::Blackhole, Connection::Unreachable);
-    assert_eq!(found(&facts, "blackhole_route").remedy, ["ip route del blackhole 169.254.169.254/32"]);
+    assert_eq!(found(&facts, "blackhole_route").remedy, ["ip route del blackhole 169.254.0.0/16"]);
 }
 
 #[test]
