@@ -533,14 +533,17 @@ impl Client {
 
     /// A remedy, with what can be read here although the machine is in no cloud.
     fn remedy_with_nodes(&self, remedy: &str) -> String {
-        let mut met =
-            self.config().clouds.nodes().filter(|(node, how)| how.elsewhere && self.meets(node, how));
-        match met.next() {
+        match self.node_elsewhere() {
             Some((node, how)) => {
                 format!("--cloud {} reads {}'s local service; {remedy}", &*how.of, &*node.title)
             }
             None => remedy.to_owned(),
         }
+    }
+
+    /// The node that this machine is of a cloud in which it isn't itself.
+    pub(crate) fn node_elsewhere(&self) -> Option<(&'static Description, &'static Node)> {
+        self.config().clouds.nodes().find(|(node, how)| how.elsewhere && self.meets(node, how))
     }
 
     /// Reads these fields, in as few requests as it takes.

@@ -51,6 +51,9 @@ fn where_all_is_well_one_line_says_so() {
         ("gcp", "Metadata works: gcp "),
         ("hetzner", "Metadata works: hetzner "),
         ("scaleway", "Metadata works: scaleway "),
+        ("huawei", "Metadata works: huawei "),
+        ("gcp:gke-concealed", "Metadata works: gcp"),
+        ("aws:fargate", "Metadata works: aws"),
     ] {
         let said = doctor(&format!("--fake {fake}"), &[]);
         assert!(said.stdout.starts_with(begin) && said.stdout.ends_with(" ms\n"), "{}", said.stdout);

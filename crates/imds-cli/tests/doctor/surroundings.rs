@@ -27,6 +27,11 @@ fn a_hypervisor_that_is_no_cloud_is_named() {
 }
 
 #[test]
+fn a_registered_server_is_told_whose_service_it_has() {
+    doctor("--fake azure:arc --json", &[]).must_be("no_cloud", 3).must_suggest("imds show --cloud azure");
+}
+
+#[test]
 fn who_decided_is_named_with_the_opposite() {
     doctor("--json", &[("IMDS_FORCE_CLOUD", "none")])
         .must_be("forced_none", 3)

@@ -135,6 +135,9 @@ impl Asking {
             Ok(Some(TokenFate::Given)) => {
                 self.pass(StepName::Token, service.spoken().unwrap_or_default(), begun);
             }
+            Ok(Some(TokenFate::GoneWithout(why))) if service.wants_no_token() => {
+                self.pass(StepName::Token, format!("none is needed ({})", why.message()), begun);
+            }
             Ok(Some(TokenFate::GoneWithout(why))) => {
                 self.steps.push(Step::failed(StepName::Token, why.clone(), begun.elapsed()));
                 self.token_trouble = Some(why);
@@ -169,26 +172,28 @@ impl Asking {
     ) {
         let begun = Instant::now();
         let cloud = service.cloud();
-        let field = telling_field(service.description());
-        let read = client.read_before(deadline, cloud, verdict, &[field]).await;
-        let metadata = match read {
-            Ok(metadata) => metadata,
-            Err(error) => return self.fail(StepName::Value, &error, begun),
-        };
-        let reading = metadata.reading(field);
-        let trouble = metadata.failure().cloned().or_else(|| reading.and_then(Reading::error).cloned());
-        match (trouble, metadata.text(field)) {
-            (Some(error), _) => return self.fail(StepName::Value, &error, begun),
-            (None, Some(text)) => {
-                self.pass(StepName::Value, format!("{field} is {text}"), begun);
-                self.instance_id = Some(text.to_owned()).filter(|_| field == Field::InstanceId);
+        // A service may keep one of them to itself (GKE conceals ids), but not all.
+        let mut found = None;
+        for field in telling_fields(service.description()) {
+            let metadata = match client.read_before(deadline, cloud, verdict, &[field]).await {
+                Ok(metadata) => metadata,
+                Err(error) => return self.fail(StepName::Value, &error, begun),
+            };
+            let trouble = metadata.failure().or_else(|| metadata.reading(field).and_then(Reading::error));
+            if let Some(error) = trouble {
+                return self.fail(StepName::Value, error, begun);
             }
-            (None, None) => {
-                let message = format!("the service tells no {field}");
-                let error = Error::new(ErrorKind::Absent, message).with_cloud(cloud);
-                return self.fail(StepName::Value, &error, begun);
+            found = metadata.text(field).map(|text| (field, text.to_owned()));
+            if found.is_some() {
+                break;
             }
         }
+        let Some((field, text)) = found else {
+            let error = Error::new(ErrorKind::Absent, "the service tells nothing of this instance");
+            return self.fail(StepName::Value, &error.with_cloud(cloud), begun);
+        };
+        self.pass(StepName::Value, format!("{field} is {text}"), begun);
+        self.instance_id = Some(text).filter(|_| field == Field::InstanceId);
         let switchable = |document: &str| {
             service.description().documents.get(document).is_some_and(|tags| tags.when_absent.is_some())
         };
@@ -216,11 +221,10 @@ pub(super) async fn id_by_firmware(client: &Client, cloud: &CloudName, verdict: 
     }
 }
 
-/// The field by which people know the instance, as far as this service has one.
-fn telling_field(description: &Description) -> Field {
+/// The fields by which people know an instance, as far as this service has them.
+fn telling_fields(description: &Description) -> impl Iterator<Item = Field> {
     let served = |field: &Field| description.fields.iter().any(|(name, _)| *name == *field.name());
-    let known = [Field::InstanceId, Field::Hostname, Field::Region, Field::InstanceName];
-    known.into_iter().find(served).unwrap_or(Field::InstanceId)
+    [Field::InstanceId, Field::Hostname, Field::Region, Field::InstanceName].into_iter().filter(served)
 }
 
 fn connection(failure: &Failure, endpoint: &Endpoint) -> Connection {

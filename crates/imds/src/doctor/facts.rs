@@ -15,6 +15,8 @@ pub(super) struct Facts {
     /// Who said what the verdict is: `--cloud`, `IMDS_FORCE_CLOUD`, a place in a file.
     pub(super) forced_by: Option<String>,
     pub(super) network: Network,
+    /// The cloud whose local service can be read although the machine is in none, and what that service is called.
+    pub(super) node_elsewhere: Option<(String, String)>,
     /// The service that is asked, where it is known which.
     pub(super) service: Option<Asked>,
     /// The instance's id, from the service or from firmware.

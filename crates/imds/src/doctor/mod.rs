@@ -97,6 +97,9 @@ pub async fn examine(client: &Client, process: &dyn Files) -> Report {
     let facts = Facts {
         forced_by: config.forced.as_ref().map(|(_, origin)| origin.clone()),
         network: config.network,
+        node_elsewhere: client
+            .node_elsewhere()
+            .map(|(node, how)| (how.of.to_string(), node.title.to_string())),
         instance_id,
         routes: asking.routes,
         default_interface: Table::read(process).default_interface().map(str::to_owned),

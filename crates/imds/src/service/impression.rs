@@ -48,6 +48,11 @@ impl Service {
         })
     }
 
+    /// Whether it is spoken to without a token by its own rules, and not for want of one.
+    pub(crate) fn wants_no_token(&self) -> bool {
+        self.protocol.token.as_ref().is_none_or(|token| token.optional)
+    }
+
     /// What was seen in the answers so far.
     pub(crate) fn impression(&self) -> Impression {
         self.impression.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -23,6 +23,7 @@ pub(super) fn working() -> Facts {
         verdict: Verdict::new(outcome, Confidence::Certain, Vec::new(), 0, Duration::ZERO),
         forced_by: None,
         network: Network::On,
+        node_elsewhere: None,
         service: Some(Asked {
             name: "aws".to_owned(),
             title: "Amazon Web Services".to_owned(),

@@ -78,12 +78,16 @@ fn no_cloud(facts: &Facts) -> Option<Finding> {
         Some(sign) => format!("this machine is in no cloud: {sign}"),
         None => "this machine is in no cloud".to_owned(),
     };
-    Some(
-        Finding::error(cause)
+    let finding = Finding::error(cause);
+    let finding = match &facts.node_elsewhere {
+        Some((cloud, title)) => finding
+            .command(format!("imds show --cloud {cloud}"))
+            .advice(format!("that reads {title}'s local service")),
+        None => finding
             .command("imds show --cloud NAME")
-            .advice("only if it is in a cloud after all (rented hardware); `imds clouds` lists the names")
-            .evidence(against),
-    )
+            .advice("only if it is in a cloud after all (rented hardware); `imds clouds` lists the names"),
+    };
+    Some(finding.evidence(against))
 }
 
 #[cfg(test)]
@@ -139,5 +143,7 @@ mod tests {
         let finding = found(&facts, "no_cloud");
         assert!(finding.cause.contains("VirtualBox"), "{finding:?}");
         assert_eq!(finding.remedy, ["imds show --cloud NAME"]);
+        facts.node_elsewhere = Some(("azure".to_owned(), "Azure Arc".to_owned()));
+        assert_eq!(found(&facts, "no_cloud").remedy, ["imds show --cloud azure"]);
     }
 }
