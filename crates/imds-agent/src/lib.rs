@@ -19,9 +19,11 @@
 //! | [`metrics`] | numbers for Prometheus |
 //! | [`config`] | the file `/etc/imds/agent.toml`: what the agent shall do, checked whole before anything starts |
 //! | [`clock`] | time that survives a clock that is set |
+//! | [`firmware`] | what only root may read, kept for afterwards |
 //! | [`keeper`] | finds the cloud, reads its service, and reads again what grows old |
 //! | [`state`] | the last good values on disk, bound to the machine and its boot |
 //! | [`worker`] | what the parts are given, and how they live and end together |
+//! | [`start`](mod@start) | from the settings to a process that has given up what it doesn't need: the order in which that is done |
 //! | [`run`](mod@run) | the whole: signals, reload, systemd |
 //! | [`systemd`] | what the service manager is told, and the sockets that it opened |
 //! | [`events`] | what happens to this machine, as its cloud says it |
@@ -39,6 +41,7 @@ pub mod events;
 pub mod executor;
 #[cfg(unix)]
 pub mod files;
+pub mod firmware;
 #[cfg(unix)]
 pub mod hooks;
 pub mod keeper;
@@ -48,6 +51,8 @@ pub mod run;
 pub mod sandbox;
 #[cfg(unix)]
 pub mod server;
+#[cfg(unix)]
+pub mod start;
 pub mod state;
 pub mod store;
 #[cfg(unix)]

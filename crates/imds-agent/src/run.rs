@@ -1,9 +1,9 @@
-//! The whole: reads the settings, starts the parts, and heeds signals until it is told to end.
+//! The whole: starts the parts, and heeds signals until it is told to end.
 //!
 //! | what happens | what the agent does |
 //! |---|---|
-//! | SIGHUP | reads the configuration anew; one with a mistake changes nothing, and each mistake is logged |
-//! | SIGTERM, SIGINT | ends every part, within `grace` |
+//! | SIGHUP | both processes read the configuration anew; one with a mistake changes nothing, and each mistake is logged |
+//! | SIGTERM, SIGINT | ends every part and the second process, within `grace` |
 //! | a part ends by itself | ends with its error: the service manager starts it anew |
 
 use std::sync::Arc;
@@ -13,60 +13,45 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::announcements::{self, Announcements};
-use crate::config::Config;
 use crate::events::{self, Board, Keeping};
+use crate::executor::part::Executing;
 use crate::metrics::Metrics;
-use crate::server::part;
+use crate::sandbox::directory_of;
+use crate::server::part::{self, Bound};
+use crate::start::{ReadSettings, Started};
 use crate::store::View;
-use crate::systemd::{Notifier, Sockets};
+use crate::systemd::Notifier;
 use crate::worker::{Context, Settings, Worker};
 use crate::{keeper, state};
-
-/// Reads the settings as they are now; all that is wrong with them at once.
-pub type ReadSettings = Box<dyn Fn() -> Result<Settings, Vec<Error>> + Send + Sync>;
-
-/// What the service manager gave the process.
-#[derive(Debug, Default)]
-pub struct ServiceManager {
-    /// Where it wants to hear from the agent.
-    pub notifier: Notifier,
-    /// Sockets that it opened.
-    pub sockets: Sockets,
-}
 
 /// Runs the agent until a signal ends it. Needs a Tokio runtime with I/O and time enabled.
 ///
 /// # Errors
-/// Everything that is wrong with the settings at the start, or why a part ended by itself.
-pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<Error>> {
-    let metrics = Arc::new(Metrics::default());
-    // The service's answers are counted, whichever settings are in force.
-    let observed = Arc::clone(&metrics);
-    let read: ReadSettings = Box::new(move || {
-        let settings = read()?;
-        let undone = undone(&settings.config);
-        if !undone.is_empty() {
-            return Err(undone);
-        }
-        Ok(Settings { client: settings.client.observed_by(observed.as_observer()), ..settings })
-    });
-    let settings = read()?;
-    let notifier = Arc::new(manager.notifier);
+/// Why a part ended by itself, or can't begin.
+pub async fn run(started: Started) -> Result<(), Error> {
+    let Started { mut worker, bound, executor, read, notifier, metrics, in_force } = started;
     // From here on signals are the agent's, so that none that comes while it starts is lost.
-    let mut signals = Signals::listen().map_err(|error| vec![error])?;
-    let mut worker = Worker::new(settings);
-    start_parts(&mut worker, manager.sockets, &notifier, &metrics).map_err(|error| vec![error])?;
+    let mut signals = Signals::listen()?;
+    let notifier = Arc::new(notifier);
+    let settings = Arc::clone(&worker.context().settings.borrow());
+    let (executing, child) = Executing::begin(executor, settings).await?;
+    if let Some(child) = child {
+        worker.spawn("executor", executing.attend(worker.context(), child));
+    }
+    start_parts(&mut worker, bound, &executing, &metrics)?;
+    worker.spawn("status", tell_status(worker.context(), Arc::clone(&notifier), in_force.in_short()));
     notifier.ready();
     tracing::info!("started");
-    let failure = attend(&mut worker, &mut signals, &read, &notifier).await;
+    let failure = attend(&mut worker, &mut signals, &read, &executing, &notifier).await;
     notifier.stopping();
+    drop(executing);
     let grace = worker.context().settings.borrow().config.agent.grace;
     let left = worker.stop(grace).await;
     if !left.is_empty() {
         tracing::error!("cut off after {grace:?}: {}", left.join(", "));
     }
     match failure {
-        Some(error) => Err(vec![error]),
+        Some(error) => Err(error),
         None => {
             tracing::info!("ended");
             Ok(())
@@ -77,41 +62,25 @@ pub async fn run(read: ReadSettings, manager: ServiceManager) -> Result<(), Vec<
 /// Starts everything. Whatever has to listen listens when this returns: readiness is told next.
 fn start_parts(
     worker: &mut Worker,
-    sockets: Sockets,
-    notifier: &Arc<Notifier>,
+    bound: Bound,
+    executing: &Executing,
     metrics: &Arc<Metrics>,
 ) -> Result<(), Error> {
     let context = worker.context();
     let announcements = Arc::new(Announcements::default());
     let board = Arc::new(board_of(&context));
-    let server = part::start(context, sockets, metrics, Arc::clone(&announcements))?;
+    let server = part::start(context, bound, metrics, Arc::clone(&announcements))?;
     worker.spawn("server", server);
     worker.spawn("announcements", announce(worker.context(), Arc::clone(&board), announcements));
     worker.spawn("event counts", count_events(worker.context(), Arc::clone(&board), Arc::clone(metrics)));
+    worker.spawn("files", executing.clone().write_files(worker.context()));
+    let hooks = executing.clone().run_hooks(worker.context(), Arc::clone(&board), Arc::clone(metrics));
+    worker.spawn("hooks", hooks);
     worker.spawn("events", watch_events(worker.context(), board));
     worker.spawn("keeper", keeper::keep(worker.context()));
     worker.spawn("state", state::follow(worker.context()));
-    worker.spawn("status", tell_status(worker.context(), Arc::clone(notifier)));
     worker.spawn("refreshes", count_refreshes(worker.context(), Arc::clone(metrics)));
     Ok(())
-}
-
-/// What is configured and isn't done: nobody shall believe that it is.
-fn undone(config: &Config) -> Vec<Error> {
-    let items = [
-        (!config.files.is_empty(), "files"),
-        (config.env_file.is_some(), "env_file"),
-        (config.values.is_some(), "values"),
-        (!config.hooks.is_empty(), "hooks"),
-        (config.agent.user.is_some(), "agent.user"),
-        (config.events.acknowledge, "events.acknowledge"),
-    ];
-    let undone = items.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| {
-        Error::new(ErrorKind::Usage, "this version of the agent can't do that yet")
-            .with_path(name)
-            .with_remedy("leave it out; `imds resolve` and `imds show --format env` write files")
-    });
-    undone.collect()
 }
 
 /// The board of events, beside the state where there is one.
@@ -202,6 +171,7 @@ async fn attend(
     worker: &mut Worker,
     signals: &mut Signals,
     read: &ReadSettings,
+    executing: &Executing,
     notifier: &Notifier,
 ) -> Option<Error> {
     let mut watchdog = notifier.watchdog().map(tokio::time::interval);
@@ -215,7 +185,7 @@ async fn attend(
         tokio::select! {
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hang_up.recv() => reload(worker, read, notifier),
+            _ = signals.hang_up.recv() => reload(worker, read, executing, notifier).await,
             error = worker.failed() => return Some(error),
             _ = fed => notifier.alive(),
         }
@@ -223,18 +193,26 @@ async fn attend(
 }
 
 /// Puts the configuration in force as it is now, unless something is wrong with it.
-fn reload(worker: &Worker, read: &ReadSettings, notifier: &Notifier) {
+async fn reload(worker: &Worker, read: &ReadSettings, executing: &Executing, notifier: &Notifier) {
     notifier.reloading();
-    match read() {
-        Ok(settings) => {
+    // The executor reads the file itself, and judges what only it may look at.
+    let both = async { Ok((read()?, executing.reload().await?)) };
+    match both.await {
+        Ok((settings, plan)) => {
             let before = Arc::clone(&worker.context().settings.borrow());
-            for key in only_at_the_start(&before, &settings) {
+            let mut later = only_at_the_start(&before, &settings);
+            if settings.config.wants_executor() && !executing.exists() {
+                later.extend(["files", "hooks"]);
+            }
+            for key in later {
                 tracing::error!("{key} is another now, and counts from the next start on");
             }
             worker.change(settings);
+            executing.arrange(Arc::clone(&worker.context().settings.borrow()), plan);
             tracing::info!("the configuration was read anew");
         }
         Err(errors) => {
+            let errors: Vec<Error> = errors;
             for error in errors {
                 let remedy = error.remedy().map(|remedy| format!(" ({remedy})")).unwrap_or_default();
                 tracing::error!("the configuration stays as it was: {error}{remedy}");
@@ -256,6 +234,13 @@ fn only_at_the_start(before: &Settings, now: &Settings) -> Vec<&'static str> {
     compare("agent.socket", before.agent.socket != now.agent.socket);
     compare("agent.socket_mode", before.agent.socket_mode != now.agent.socket_mode);
     compare("agent.user", before.agent.user != now.agent.user);
+    compare("sandbox", before.sandbox != now.sandbox);
+    // The machine's files are those of the start: what only root may read of others can't be had any more.
+    compare("metadata.sysroot", before.metadata.sysroot != now.metadata.sysroot);
+    if before.sandbox.enabled {
+        let directory = |agent: &crate::config::Agent| agent.state.as_deref().map(directory_of);
+        compare("the directory of agent.state", directory(&before.agent) != directory(&now.agent));
+    }
     let listen = |tcp: &Option<crate::config::Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
     compare("tcp.listen", listen(&before.tcp) != listen(&now.tcp));
     compare("metrics.listen", before.metrics != now.metrics);
@@ -263,11 +248,15 @@ fn only_at_the_start(before: &Settings, now: &Settings) -> Vec<&'static str> {
 }
 
 /// Keeps the service manager's one line true.
-async fn tell_status(mut context: Context, notifier: Arc<Notifier>) -> Result<(), Error> {
+async fn tell_status(
+    mut context: Context,
+    notifier: Arc<Notifier>,
+    sandbox: &'static str,
+) -> Result<(), Error> {
     let mut revisions = context.store.revisions();
     let mut told = String::new();
     loop {
-        let text = in_words(&context.store.view());
+        let text = format!("{}; {sandbox}", in_words(&context.store.view()));
         if text != told {
             notifier.status(&text);
             told = text;

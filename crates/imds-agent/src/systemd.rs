@@ -54,6 +54,12 @@ impl Notifier {
         self.watchdog.map(|time| (time / 2).max(Duration::from_millis(1)))
     }
 
+    /// Whether the manager is told through an abstract socket, which no directory holds.
+    #[must_use]
+    pub fn is_abstract(&self) -> bool {
+        self.socket.as_ref().is_some_and(|(_, address)| address.as_pathname().is_none())
+    }
+
     /// The agent answers.
     pub fn ready(&self) {
         self.tell("READY=1");

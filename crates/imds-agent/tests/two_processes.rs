@@ -88,14 +88,14 @@ mod linux {
         runtime().block_on(async {
             let (link, child) = executor.link().unwrap();
             fs::write(folder.join("executor"), child.id().to_string()).unwrap();
-            link.plan().await.unwrap();
-            let _ = link.hook(1, &notice()).await;
+            let plan = link.plan().await.unwrap().plan;
+            let _ = link.hook(plan, 1, &notice()).await;
         });
     }
 
     fn start(folder: &Path) -> executor::Executor {
         let arguments = ["executor".to_owned(), folder.to_str().unwrap().to_owned()];
-        executor::start(&std::env::current_exe().unwrap(), &arguments).unwrap()
+        executor::start(&std::env::current_exe().unwrap(), arguments).unwrap()
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -145,8 +145,9 @@ mod linux {
         let executor = start(folder.path());
         let child = runtime().block_on(async {
             let (link, child) = executor.link().unwrap();
-            assert_eq!(link.plan().await.unwrap().hooks, 2);
-            assert_eq!(link.hook(0, &notice()).await, Ok(Tried::Done));
+            let summary = link.plan().await.unwrap();
+            assert_eq!(summary.hooks, 2);
+            assert_eq!(link.hook(summary.plan, 0, &notice()).await, Ok(Tried::Done));
             assert_eq!(pid_in(&folder.path().join("who")), child.id().to_string());
             child
         });

@@ -473,6 +473,10 @@ pub(crate) struct Agent {
     /// Print a file with every setting, its default and its meaning, and end
     #[arg(long)]
     pub(crate) print_default_config: bool,
+
+    /// Be the agent's second process, which the agent itself starts
+    #[arg(long, hide = true, conflicts_with_all = ["check", "print_default_config"])]
+    pub(crate) executor: bool,
 }
 
 #[derive(Debug, Args)]

@@ -68,6 +68,14 @@ impl Config {
         self
     }
 
+    /// The same, where the machine's files are read through these. They are of the same machine: what its firmware is
+    /// evidence for stays as it was. For a program that gives up the right to read some of them.
+    #[must_use]
+    pub fn reading_through(mut self, files: Arc<dyn Files>) -> Self {
+        self.machine = Machine::new(files, self.machine.environment().clone());
+        self
+    }
+
     /// How long one read may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {

@@ -11,11 +11,15 @@ use toml::de::DeTable;
 
 use super::problem::Invalid;
 use super::read::{At, Reader, Table, usage};
-use super::settings::{EVENT_KINDS, EVENT_STATES, FORMATS, MISSING};
+use super::settings::{EVENT_KINDS, EVENT_STATES, FORMATS, MISSING, SYSTEM_CALLS};
 use super::{
     Access, Agent, Config, EnvFile, Events, Headers, Hook, HookAction, Limits, MetadataSettings, Owner,
-    Principal, RenderedFile, Tcp, ValueFiles,
+    Principal, RenderedFile, Sandbox, Tcp, ValueFiles, Writing,
 };
+use crate::sandbox::Calls;
+
+/// How long a check or a reload may take: as long as systemd gives a service to start or reload.
+const COMMAND_TIME: Duration = Duration::from_secs(90);
 
 /// The configuration without a file.
 pub(super) fn defaults(owner: &Owner) -> Config {
@@ -28,6 +32,7 @@ pub(super) fn defaults(owner: &Owner) -> Config {
             user: None,
             grace: Duration::from_secs(10),
         },
+        sandbox: Sandbox { enabled: true, calls: Calls::Listed },
         metadata: MetadataSettings::default(),
         refresh: RefreshPolicy::default(),
         tcp: None,
@@ -36,6 +41,7 @@ pub(super) fn defaults(owner: &Owner) -> Config {
         files: Vec::new(),
         env_file: None,
         values: None,
+        writing: Writing { debounce: Duration::from_secs(1), splay: Duration::ZERO },
         events: Events::default(),
         hooks: Vec::new(),
         limits: Limits {
@@ -60,6 +66,7 @@ pub(super) fn build(text: &str, name: &str, owner: &Owner) -> Result<Config, Inv
     let default = defaults(owner);
     let config = Config {
         agent: agent(&mut reader, Table::one(document, "agent"), owner, default.agent),
+        sandbox: sandbox(&mut reader, Table::one(document, "sandbox"), default.sandbox),
         metadata: metadata(&mut reader, Table::one(document, "metadata"), name, text),
         refresh: refresh(&mut reader, Table::one(document, "refresh")),
         tcp: tcp(&mut reader, Table::one(document, "tcp")),
@@ -68,6 +75,7 @@ pub(super) fn build(text: &str, name: &str, owner: &Owner) -> Result<Config, Inv
         files: files(&mut reader, Table::all(document, "files")),
         env_file: env_file(&mut reader, Table::one(document, "env_file")),
         values: values(&mut reader, Table::one(document, "values")),
+        writing: writing(&mut reader, Table::one(document, "writing"), default.writing),
         events: events(&mut reader, Table::one(document, "events")),
         hooks: Table::all(document, "hooks")
             .into_iter()
@@ -98,6 +106,21 @@ fn agent(reader: &mut Reader<'_>, table: Option<Table<'_>>, owner: &Owner, defau
         user: reader.said(table, "user").map(|(user, _)| user),
         grace: reader.duration(table, "grace").map_or(default.grace, |(time, _)| time),
     }
+}
+
+fn sandbox(reader: &mut Reader<'_>, table: Option<Table<'_>>, default: Sandbox) -> Sandbox {
+    let calls = match reader.choice(table, "system_calls", SYSTEM_CALLS) {
+        Some("listed") => Calls::Listed,
+        Some("but-dangerous") => Calls::ButDangerous,
+        Some(_) => Calls::All,
+        None => default.calls,
+    };
+    Sandbox { enabled: reader.flag(table, "enabled").map_or(default.enabled, |(flag, _)| flag), calls }
+}
+
+fn writing(reader: &mut Reader<'_>, table: Option<Table<'_>>, default: Writing) -> Writing {
+    let mut time = |key, default| reader.duration(table, key).map_or(default, |(time, _)| time);
+    Writing { debounce: time("debounce", default.debounce), splay: time("splay", default.splay) }
 }
 
 fn metadata(reader: &mut Reader<'_>, table: Option<Table<'_>>, name: &str, text: &str) -> MetadataSettings {
@@ -221,6 +244,7 @@ fn files(reader: &mut Reader<'_>, tables: Vec<Table<'_>>) -> Vec<RenderedFile> {
         let group = reader.said(table, "group").map(|(group, _)| group);
         let check = reader.command(table, "check").map(|(words, _)| words);
         let reload = reader.command(table, "reload").map(|(words, _)| words);
+        let timeout = reader.duration(table, "timeout").map_or(COMMAND_TIME, |(time, _)| time);
         let (Some((template, _)), Some((target, at))) = (template, target) else { continue };
         let (template, target) = (reader.beside(&template), reader.beside(&target));
         let format = format.parse().unwrap_or_else(|_| Format::for_path(&target));
@@ -231,7 +255,7 @@ fn files(reader: &mut Reader<'_>, tables: Vec<Table<'_>>) -> Vec<RenderedFile> {
             let remedy = "text has no entries that could go; write keep or empty, or set format";
             reader.problem(at, "missing = \"drop\" means nothing in text", Some(remedy.to_owned()));
         }
-        files.push(RenderedFile { template, target, format, missing, mode, owner, group, check, reload });
+        files.push(RenderedFile { template, target, format, missing, mode, owner, group, check, reload, timeout });
     }
     files
 }
@@ -298,10 +322,12 @@ fn hook(reader: &mut Reader<'_>, table: Table<'_>) -> Option<Hook> {
     let headers = headers(reader, table);
     let template = reader.path(table, "template");
     let secret_file = reader.path(table, "secret_file");
+    let ca_file = reader.path(table, "ca_file");
     let of_webhook = [
         ("headers", headers.as_ref().map(|(_, at)| *at)),
         ("template", template.as_ref().map(|(_, at)| *at)),
         ("secret_file", secret_file.as_ref().map(|(_, at)| *at)),
+        ("ca_file", ca_file.as_ref().map(|(_, at)| *at)),
     ];
     let action = match (command, webhook) {
         (Some((command, _)), None) => {
@@ -316,6 +342,7 @@ fn hook(reader: &mut Reader<'_>, table: Table<'_>) -> Option<Hook> {
             headers: headers.map(|(headers, _)| headers).unwrap_or_default(),
             template: template.map(|(path, _)| path),
             secret_file: secret_file.map(|(path, _)| path),
+            ca_file: ca_file.map(|(path, _)| path),
         },
         (Some(_), Some((_, at))) => {
             let remedy = "write two [[hooks]], one for each";

@@ -35,6 +35,8 @@ pub use principal::Principal;
 pub use print::{default_text, schema};
 pub use problem::{Invalid, Problem};
 
+use crate::sandbox::Calls;
+
 /// Where the file is unless somebody says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/imds/agent.toml";
 
@@ -47,6 +49,8 @@ const LENGTH_LIMIT: u64 = 1024 * 1024;
 pub struct Config {
     /// The agent itself.
     pub agent: Agent,
+    /// What the worker gives up.
+    pub sandbox: Sandbox,
     /// How metadata is asked for.
     pub metadata: MetadataSettings,
     /// When metadata is read again.
@@ -63,6 +67,8 @@ pub struct Config {
     pub env_file: Option<EnvFile>,
     /// One file per field.
     pub values: Option<ValueFiles>,
+    /// When these are written.
+    pub writing: Writing,
     /// Interruptions and maintenance.
     pub events: Events,
     /// What is done about them.
@@ -85,6 +91,16 @@ pub struct Agent {
     pub user: Option<String>,
     /// How long it may take to end.
     pub grace: Duration,
+}
+
+/// What the worker gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sandbox {
+    /// Whether anything but the user.
+    pub enabled: bool,
+    /// Which system calls it keeps.
+    pub calls: Calls,
 }
 
 /// How metadata is asked for.
@@ -196,6 +212,8 @@ pub struct RenderedFile {
     pub check: Option<Vec<String>>,
     /// What is run after the file was replaced.
     pub reload: Option<Vec<String>>,
+    /// How long each of these may take.
+    pub timeout: Duration,
 }
 
 /// All fields in one file.
@@ -218,6 +236,16 @@ pub struct ValueFiles {
     pub directory: PathBuf,
     /// Permission bits; by the field's class where nothing is said.
     pub mode: Option<u32>,
+}
+
+/// When files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Writing {
+    /// How long nothing may have changed.
+    pub debounce: Duration,
+    /// The most that is waited beyond that, by chance.
+    pub splay: Duration,
 }
 
 /// Interruptions and maintenance.
@@ -264,6 +292,8 @@ pub enum HookAction {
         template: Option<PathBuf>,
         /// The file with the key that signs the request.
         secret_file: Option<PathBuf>,
+        /// The file with roots that are trusted beside the system's.
+        ca_file: Option<PathBuf>,
     },
 }
 
@@ -367,6 +397,18 @@ impl Config {
     /// ```
     pub fn parse(text: &str, name: &str, owner: &Owner) -> Result<Self, Invalid> {
         build::build(text, name, owner)
+    }
+
+    /// Whether there is something to do that takes the second process: files to write, hooks to run.
+    #[must_use]
+    pub fn wants_executor(&self) -> bool {
+        self.writes_files() || !self.hooks.is_empty()
+    }
+
+    /// Whether there are files to write.
+    #[must_use]
+    pub fn writes_files(&self) -> bool {
+        !self.files.is_empty() || self.env_file.is_some() || self.values.is_some()
     }
 
     /// The library's configuration, where nothing but the file and variables say anything.

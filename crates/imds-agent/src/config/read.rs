@@ -119,7 +119,9 @@ impl<'t> Reader<'t> {
 
     /// A path that is meant from where the file is.
     pub(super) fn beside(&self, path: &str) -> PathBuf {
-        Path::new(self.file).parent().unwrap_or(Path::new("")).join(path)
+        let path = Path::new(self.file).parent().unwrap_or(Path::new("")).join(path);
+        // Programs run in another directory, and what may be read and written is allowed by whole paths.
+        std::path::absolute(&path).unwrap_or(path)
     }
 
     /// Text that means something.

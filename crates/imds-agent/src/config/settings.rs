@@ -55,6 +55,8 @@ pub(super) const EVENT_KINDS: &[&str] = &["interruption", "rebalance", "maintena
 pub(super) const EVENT_STATES: &[&str] = &["scheduled", "started", "cleared", "cancelled"];
 /// Formats of templates.
 pub(super) const FORMATS: &[&str] = &["auto", "json", "yaml", "toml", "env", "text"];
+/// Which system calls the worker may use.
+pub(super) const SYSTEM_CALLS: &[&str] = &["listed", "but-dangerous", "off"];
 /// What to do about a placeholder without a value.
 pub(super) const MISSING: &[&str] = &["error", "keep", "empty", "drop"];
 
@@ -109,6 +111,30 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Whom the worker runs as, by name or number. Without it: whoever starts it.",
             ),
             setting("grace", Shape::Duration, Some("\"10s\""), "\"5s\"", "How long it may take to end."),
+        ],
+    },
+    Section {
+        name: "sandbox",
+        several: false,
+        about: "What the process gives up that talks to the service and to callers, before it does. Counts from the next \
+                start on.",
+        settings: &[
+            setting(
+                "enabled",
+                Shape::Flag,
+                Some("true"),
+                "false",
+                "Whether it gives up capabilities, files that it doesn't need, and system calls. Switched off, only the \
+                 user changes.",
+            ),
+            setting(
+                "system_calls",
+                Shape::Choice(SYSTEM_CALLS),
+                Some("\"listed\""),
+                "\"but-dangerous\"",
+                "Which are allowed: those on the list of what serving and asking take, all but the dangerous ones, or \
+                 (off) all.",
+            ),
         ],
     },
     Section {
@@ -293,6 +319,36 @@ pub(super) const SECTIONS: &[Section] = &[
                 "[\"systemctl\", \"reload\", \"app\"]",
                 "Run after the file was replaced.",
             ),
+            setting(
+                "timeout",
+                Shape::Duration,
+                Some("\"90s\""),
+                "\"10s\"",
+                "How long the check may take, and how long the reload.",
+            ),
+        ],
+    },
+    Section {
+        name: "writing",
+        several: false,
+        about: "When [[files]], [env_file] and [values] are written.",
+        settings: &[
+            setting(
+                "debounce",
+                Shape::Duration,
+                Some("\"1s\""),
+                "\"5s\"",
+                "How long nothing may have changed: several changes at once are one. What is known at the start is written \
+                 at once.",
+            ),
+            setting(
+                "splay",
+                Shape::Duration,
+                None,
+                "\"30s\"",
+                "Up to this much more is waited, by chance, so that machines that changed together don't reload together. \
+                 Without it: nothing.",
+            ),
         ],
     },
     Section {
@@ -322,7 +378,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 Shape::Mode,
                 None,
                 "\"0640\"",
-                "Their permission bits. Without it: 0644 for public fields, 0600 for private ones.",
+                "Their permission bits. Without it: 0644 for public fields, 0640 for private ones.",
             ),
         ],
     },
@@ -401,6 +457,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 None,
                 "\"/etc/imds/webhook.key\"",
                 "The key that signs the request (HMAC-SHA256).",
+            ),
+            setting(
+                "ca_file",
+                Shape::Text,
+                None,
+                "\"/etc/imds/webhook-ca.pem\"",
+                "Certificates in PEM of roots that are trusted beside the system's, for https://.",
             ),
             setting("timeout", Shape::Duration, Some("\"10s\""), "\"30s\"", "How long one try may take."),
             setting(

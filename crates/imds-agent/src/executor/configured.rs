@@ -1,7 +1,5 @@
 //! The plan that a configuration makes.
 
-use std::time::Duration;
-
 use imds_files::Attributes;
 use imds_template::Grammar;
 
@@ -9,13 +7,10 @@ use super::Plan;
 use super::plan::read_template;
 use crate::config::{self, HookAction};
 use crate::events::{Kind, Options, State};
-use crate::files::{EnvFile, Rendered, ValueFiles};
+use crate::files::{self, EnvFile, Rendered, ValueFiles};
 use crate::hooks::{Action, Hook, Webhook};
 use crate::sandbox::Accounts;
 use crate::worker::Settings;
-
-/// How long a check or a reload may take: as long as systemd gives a service to reload, at most.
-const TIME: Duration = Duration::from_secs(90);
 
 impl Plan {
     /// The plan that the settings make on this machine.
@@ -66,12 +61,12 @@ fn hook_of(place: usize, hook: &config::Hook) -> Hook {
     let states = hook.states.iter().flatten();
     let action = match &hook.action {
         HookAction::Command(words) => Action::Command(words.clone()),
-        HookAction::Webhook { url, headers, template, secret_file } => Action::Webhook(Webhook {
+        HookAction::Webhook { url, headers, template, secret_file, ca_file } => Action::Webhook(Webhook {
             url: url.clone(),
             headers: headers.0.clone(),
             template: template.clone(),
             secret_file: secret_file.clone(),
-            root_certificates: None,
+            root_certificates: ca_file.clone(),
         }),
     };
     Hook {
@@ -83,6 +78,13 @@ fn hook_of(place: usize, hook: &config::Hook) -> Hook {
         action,
         timeout: hook.timeout,
         retry_for: hook.retry_for,
+    }
+}
+
+/// When the configuration wants files to be written.
+impl From<config::Writing> for files::Pace {
+    fn from(writing: config::Writing) -> Self {
+        Self { debounce: writing.debounce, splay: writing.splay, ..Self::default() }
     }
 }
 
@@ -110,7 +112,7 @@ fn rendered(file: &config::RenderedFile, accounts: &Accounts) -> Result<Rendered
         attributes: Attributes { mode: file.mode, uid: owner.map(|owner| owner.uid), gid: group },
         check: file.check.clone(),
         reload: file.reload.clone(),
-        time: TIME,
+        time: file.timeout,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Fingerprint;
@@ -22,8 +22,6 @@ pub struct Link(Arc<Inner>);
 struct Inner {
     requests: mpsc::Sender<Request>,
     waiting: Arc<Mutex<Waiting>>,
-    /// The plan in which numbers of hooks count.
-    plan: watch::Sender<Option<Fingerprint>>,
     gone: watch::Receiver<bool>,
 }
 
@@ -79,17 +77,22 @@ impl Link {
                     lock(&unsent).answers.remove(&request.id);
                 }
             }
+            // Nobody is left who could ask: the executor hears that, and ends. It may be gone already.
+            let _ = to.shutdown().await;
         });
-        Self(Arc::new(Inner { requests, waiting, plan: watch::Sender::new(None), gone }))
+        Self(Arc::new(Inner { requests, waiting, gone }))
     }
 
-    /// Waits until the executor is gone. Cancel-safe.
-    pub async fn gone(&self) {
+    /// Waits until the executor is gone. Cancel-safe. What this returns keeps no executor alive: it ends when no [`Link`] to
+    /// it is left.
+    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut gone = self.0.gone.clone();
-        let _ = gone.wait_for(|gone| *gone).await;
+        async move {
+            let _ = gone.wait_for(|gone| *gone).await;
+        }
     }
 
-    /// Says what the plan is. Has to be asked before hooks are run.
+    /// Says what the plan is.
     ///
     /// # Errors
     /// [`LinkError::Gone`].
@@ -107,10 +110,7 @@ impl Link {
 
     async fn summary(&self, work: Work) -> Result<Summary, LinkError> {
         match self.ask(work).await? {
-            Outcome::Plan(summary) => {
-                self.0.plan.send_replace(Some(summary.plan));
-                Ok(summary)
-            }
+            Outcome::Plan(summary) => Ok(summary),
             other => Err(unexpected(other)),
         }
     }
@@ -126,13 +126,17 @@ impl Link {
         }
     }
 
-    /// Tries a hook once.
+    /// Tries a hook once: the one of this number in this plan.
     ///
     /// # Errors
-    /// [`LinkError::Refused`] where there is no such hook, or it isn't about this; [`LinkError::Gone`].
-    pub async fn hook(&self, number: usize, notice: &Notice) -> Result<Tried, LinkError> {
-        let plan = *self.0.plan.borrow();
-        let plan = plan.ok_or_else(|| LinkError::Refused("nobody asked for the plan".to_owned()))?;
+    /// [`LinkError::Refused`] where `plan` isn't the one in force, there is no such hook, or it isn't about this;
+    /// [`LinkError::Gone`].
+    pub async fn hook(
+        &self,
+        plan: Fingerprint,
+        number: usize,
+        notice: &Notice,
+    ) -> Result<Tried, LinkError> {
         match self.ask(Work::Hook { plan, number, notice: Box::new(notice.clone()) }).await? {
             Outcome::Hook(tried) => Ok(tried),
             other => Err(unexpected(other)),

@@ -23,10 +23,16 @@
 //! | [`serve`](mod@serve) | the executor's side |
 //! | [`link`] | the worker's side |
 //! | [`process`] | starting the second process, and being it |
+//! | [`part`] | what the worker has done by it: files, hooks |
+//!
+//! It is started only where the configuration has something for it: files to write, hooks to run. An agent that only answers
+//! callers is one process. A worker in its sandbox can start no program, so that the first file or hook of a configuration
+//! that had none counts from the next start on.
 
 pub mod command;
 pub mod configured;
 pub mod link;
+pub mod part;
 pub mod plan;
 pub mod process;
 pub mod protocol;

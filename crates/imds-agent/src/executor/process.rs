@@ -1,5 +1,6 @@
 //! Starting the second process, and being it.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::UnixStream as Socket;
 use std::path::Path;
@@ -18,19 +19,22 @@ pub struct Executor {
     child: Child,
 }
 
-/// Starts a program as the executor, with a socket as its standard input. Needs no runtime: it has to be done while this
+/// Starts a program as the executor, with a socket as its standard input; it is where this process is, so that a path on
+/// its command line means the same. Needs no runtime: it has to be done while this
 /// process still has the privileges that the executor needs, and before there is any thread.
 ///
 /// # Errors
 /// What the system says.
-pub fn start(program: &Path, arguments: &[String]) -> io::Result<Executor> {
+pub fn start(
+    program: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> io::Result<Executor> {
     let (socket, theirs) = Socket::pair()?;
     let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
         // Results are the worker's to print.
         .stdout(Stdio::from(io::stderr()))
-        .current_dir("/")
         .spawn()?;
     Ok(Executor { socket, child })
 }

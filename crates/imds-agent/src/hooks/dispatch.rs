@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Action, Hook, Notice};
 use crate::events::acknowledge::acknowledge;
 use crate::events::{Board, Event, Options};
-use crate::executor::Link;
+use crate::executor::{Fingerprint, Link};
 use crate::executor::protocol::Tried;
 use crate::metrics::{self, Metrics};
 use crate::store::Store;
@@ -74,8 +74,8 @@ pub struct Dispatch {
     pub store: Arc<Store>,
     /// The hooks, in the order of the configuration that the executor has, too.
     pub hooks: Arc<Vec<Hook>>,
-    /// Runs them.
-    pub link: Link,
+    /// Runs them, in the plan in which their places count; nothing where there are none.
+    pub executor: Option<(Link, Fingerprint)>,
     /// Counts them.
     pub results: Arc<dyn Results>,
     /// Acknowledges events.
@@ -143,7 +143,11 @@ impl Dispatch {
         let mut tries: u32 = 0;
         let succeeded = loop {
             tries = tries.saturating_add(1);
-            let (why, after) = match self.link.hook(number, notice).await {
+            let tried = match &self.executor {
+                Some((link, plan)) => link.hook(*plan, number, notice).await,
+                None => Ok(Tried::Hopeless("there is nobody to run it".to_owned())),
+            };
+            let (why, after) = match tried {
                 Ok(Tried::Done) => break true,
                 Ok(Tried::Again { why, after }) => (why, after),
                 Ok(Tried::Hopeless(why)) => {

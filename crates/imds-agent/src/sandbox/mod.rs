@@ -18,11 +18,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`account`] | users and groups by name |
+//! | `configured` | what a configuration takes |
 //! | `privileges` | user, capabilities, no new privileges |
 //! | `landlock` | files, ports, signals |
 //! | `seccomp` | system calls |
 
 pub mod account;
+mod configured;
 #[cfg(target_os = "linux")]
 mod landlock;
 #[cfg(target_os = "linux")]
@@ -50,6 +52,8 @@ use imds::ErrorKind;
 use serde::Serialize;
 
 pub use account::{Account, Accounts};
+#[cfg(unix)]
+pub(crate) use configured::directory_of;
 
 /// What is given up, and what stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,11 +95,13 @@ pub enum Calls {
     Listed,
     /// All but those on the list of dangerous ones.
     ButDangerous,
+    /// All.
+    All,
 }
 
 /// What every worker may read: what the kernel says of the machine, what finds names and trusts certificates, what other
 /// programs found out about the cloud.
-pub const READ: [&str; 17] = [
+pub const READ: [&str; 19] = [
     "/sys",
     "/proc",
     "/etc/resolv.conf",
@@ -112,6 +118,8 @@ pub const READ: [&str; 17] = [
     "/run/cloud-init",
     "/run/systemd",
     "/var/lib/dhcp",
+    "/var/lib/dhclient",
+    "/var/lib/NetworkManager",
     "/var/lib/cloud/data",
 ];
 
@@ -144,6 +152,20 @@ impl fmt::Display for Part {
             Self::Partial(how) => write!(f, "{how} (in part)"),
             Self::Missing(why) => write!(f, "none ({why})"),
             Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+impl InForce {
+    /// All of it in a word or two, for a line that people glance at. The kernel's part alone: as whom the process runs is the
+    /// configuration's.
+    #[must_use]
+    pub fn in_short(&self) -> &'static str {
+        let parts = [&self.capabilities, &self.no_new_privileges, &self.landlock, &self.system_calls];
+        match parts.iter().filter(|part| part.is_in_force()).count() {
+            0 => "no sandbox",
+            4 if parts.iter().all(|part| matches!(part, Part::Full(_))) => "sandboxed",
+            _ => "sandboxed in part",
         }
     }
 }

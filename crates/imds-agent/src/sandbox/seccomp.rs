@@ -18,12 +18,13 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 /// Allows what is needed.
 pub(super) fn restrict(calls: Calls) -> Part {
     let listed = match calls {
+        Calls::All => return Part::Off,
         Calls::Listed => listed(),
         Calls::ButDangerous => Err("not wanted".to_owned()),
     };
     match (listed, calls) {
         (Ok(how), _) => Part::Full(how),
-        (Err(_), Calls::ButDangerous) => but_dangerous().map_or_else(Part::Missing, Part::Full),
+        (Err(_), Calls::ButDangerous | Calls::All) => but_dangerous().map_or_else(Part::Missing, Part::Full),
         // Better the few that matter most than none.
         (Err(why), Calls::Listed) => match but_dangerous() {
             Ok(how) => Part::Partial(format!("{how}, because the list can't be used: {why}")),

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use super::socket::{self, SocketFile};
 use super::stream::Sources;
 use super::{ApiFace, Guard, Limits, MetricsFace, Server, loopback};
 use crate::api::{Access, Announcements, Who};
-use crate::config::{self, Principal};
+use crate::config::{self, Config, Principal};
 use crate::metrics::Metrics;
 use crate::sandbox::Accounts;
 use crate::systemd::Sockets;
@@ -21,63 +23,87 @@ use crate::worker::Context;
 /// How long requests under way may take once the agent is to end; they are answered within milliseconds.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Listens where the configuration says, and returns what has to run from then on: it answers until the agent ends, and
-/// puts other rules in force after a reload. Callers may connect as soon as this returns. Sockets that the service manager
-/// opened take the place of those that the configuration names.
+/// Places where somebody listens already; who connects waits until [`start`].
+#[derive(Debug)]
+pub struct Bound {
+    unix: Vec<UnixListener>,
+    /// What has to be taken away in the end.
+    file: Option<SocketFile>,
+    tcp: Vec<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Bound {
+    /// The socket in the file system, where it was made here.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(SocketFile::path)
+    }
+}
+
+/// Listens where the configuration says. Sockets that the service manager opened take the place of those that the
+/// configuration names. Needs no runtime: it may take privileges that the agent gives up.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for an account that there isn't, or a place where nobody can listen.
+/// [`ErrorKind::Usage`] for a place where nobody can listen.
+pub fn bind(config: &Config, sockets: Sockets) -> Result<Bound, Error> {
+    limits_of(&config.limits).make_room();
+    let Sockets { mut unix, mut tcp } = sockets;
+    let mut file = None;
+    if unix.is_empty() {
+        let bound = socket::bind(&config.agent.socket, config.agent.socket_mode);
+        let path = config.agent.socket.display().to_string();
+        let (listener, bound) = bound.map_err(|error| nowhere("agent.socket", &path, error))?;
+        unix.push(listener);
+        file = Some(bound);
+    }
+    if let Some(settings) = config.tcp.as_ref().filter(|_| tcp.is_empty()) {
+        tcp.push(listen("tcp.listen", settings.listen)?);
+    }
+    let metrics = config.metrics.map(|address| listen("metrics.listen", address)).transpose()?;
+    Ok(Bound { unix, file, tcp, metrics })
+}
+
+/// Answers whoever connects. What is returned has to run from then on: it answers until the agent ends, and puts other rules
+/// in force after a reload.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for an account that there isn't, or a socket that can't be used.
 pub fn start(
     context: Context,
-    sockets: Sockets,
+    bound: Bound,
     metrics: &Arc<Metrics>,
     announcements: Arc<Announcements>,
 ) -> Result<impl Future<Output = Result<(), Error>> + Send + 'static, Error> {
     let config = context.settings.borrow().config.clone();
-    let limits = limits_of(&config.limits);
-    limits.make_room();
-    let server = Server::new(limits, Arc::clone(metrics));
+    let server = Server::new(limits_of(&config.limits), Arc::clone(metrics));
     let rules = Arc::new(Rules::new(access_of(&config.access, &Accounts::of_this_machine())?));
     let sources = Arc::new(Sources { store: Arc::clone(&context.store), announcements });
     let face = |guard| {
         let (rules, sources) = (Arc::clone(&rules), Arc::clone(&sources));
         Arc::new(ApiFace::new(rules, sources, guard, Arc::clone(metrics)))
     };
-    let mut file = None;
     let path = config.agent.socket.display().to_string();
-    let mut unix = sockets.unix;
-    if unix.is_empty() {
-        let bound = socket::bind(&config.agent.socket, config.agent.socket_mode);
-        let (listener, bound) = bound.map_err(|error| nowhere("agent.socket", &path, error))?;
-        unix.push(listener);
-        file = Some(bound);
-    }
-    for listener in unix {
+    for listener in bound.unix {
         server.listen_unix(listener, face(None)).map_err(|error| nowhere("agent.socket", &path, error))?;
     }
     let hosts = config.tcp.as_ref().map_or(&[][..], |tcp| &tcp.hosts);
-    let mut tcp = sockets.tcp;
-    if let Some(settings) = config.tcp.as_ref().filter(|_| tcp.is_empty()) {
-        tcp.push(listen("tcp.listen", settings.listen)?);
-    }
-    for listener in tcp {
+    for listener in bound.tcp {
         let listening = listener
             .local_addr()
             .and_then(|address| server.listen_tcp(listener, face(Some(Guard::of_api(address, hosts)))));
         let address = listening.map_err(|error| nowhere("tcp.listen", "TCP", error))?;
         tracing::info!(%address, "answering over TCP");
     }
-    if let Some(address) = config.metrics {
-        let listener = listen("metrics.listen", address)?;
+    if let Some(listener) = bound.metrics {
         let listening = listener.local_addr().and_then(|address| {
             let guard = Guard::of_metrics(address, &[]);
             let face = MetricsFace::new(Arc::clone(&sources), guard, Arc::clone(metrics));
             server.listen_tcp(listener, Arc::new(face))
         });
-        let address = listening.map_err(|error| nowhere("metrics.listen", &address.to_string(), error))?;
+        let address = listening.map_err(|error| nowhere("metrics.listen", "TCP", error))?;
         tracing::info!(%address, "metrics");
     }
-    Ok(attend(context, server, rules, file))
+    Ok(attend(context, server, rules, bound.file))
 }
 
 /// Puts new rules in force until the agent ends, and ends the server then.

@@ -18,10 +18,14 @@
 //! | `file` | the file: what is in it, when it is believed |
 //! | `follow` | the task that writes it when something changed |
 
+#[cfg(unix)]
+mod directory;
 mod file;
 mod follow;
 mod machine;
 
+#[cfg(unix)]
+pub use directory::prepare;
 pub use file::{KEPT_OVER_BOOTS, Refused, Restored, load, save};
 pub use follow::follow;
 pub use machine::{Binding, Machine};

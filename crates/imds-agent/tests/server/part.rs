@@ -26,7 +26,8 @@ fn settings(socket: &Path) -> Settings {
 
 fn start(worker: &mut Worker, sockets: Sockets) -> Result<(), imds::Error> {
     let (metrics, announcements) = (Arc::new(Metrics::default()), Arc::new(Announcements::default()));
-    worker.spawn("server", part::start(worker.context(), sockets, &metrics, announcements)?);
+    let bound = part::bind(&worker.context().settings.borrow().config, sockets)?;
+    worker.spawn("server", part::start(worker.context(), bound, &metrics, announcements)?);
     Ok(())
 }
 

@@ -1,9 +1,15 @@
-//! `imds agent`: the daemon.
+//! `imds agent`: the daemon, and its second process.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use imds::machine::Environment;
-use imds::{Config, ConfigBuilder, Error, Network};
+use imds::{Config, ConfigBuilder, Error, ErrorKind, Network};
 use imds_agent::config::{self, Invalid, Owner};
-use imds_agent::run::{self, ReadSettings, ServiceManager};
+use imds_agent::executor::{self, Plan};
+use imds_agent::run;
+use imds_agent::sandbox::Accounts;
+use imds_agent::start::{ReadSettings, ServiceManager, Start, start, try_out};
 use imds_agent::systemd::{Notifier, Sockets};
 use imds_agent::worker::Settings;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -32,20 +38,59 @@ pub(super) fn run(
         not(feature = "fake"),
         expect(unused_mut, reason = "a made-up machine has a service to start")
     )]
-    let mut told = Told { global: global.clone(), environment: environment.clone(), machine };
+    let mut told = Told::new(global, environment, machine);
     if arguments.check {
-        return Ok(told.settings().map_or_else(|errors| fail(&errors, messages), |_| DONE));
+        let tried = told.settings().and_then(|settings| try_out(&settings, &Accounts::of_this_machine()));
+        return Ok(tried.map_or_else(|errors| fail(&errors, messages), |()| DONE));
+    }
+    if arguments.executor {
+        log::start(log_filter(global, environment)?, messages);
+        return be_the_executor(told);
     }
     // Before any thread is started: it changes the environment.
     let sockets = Sockets::of_this_process()?;
     log::start(log_filter(global, environment)?, messages);
-    let manager = ServiceManager { notifier: Notifier::from_environment(environment), sockets };
-    super::in_runtime(async {
-        #[cfg(feature = "fake")]
-        told.machine.serve().await?;
-        let read: ReadSettings = Box::new(move || told.settings());
-        Ok(run::run(read, manager).await.map_or_else(|errors| fail(&errors, messages), |()| DONE))
-    })
+    // One thread, the process's own: the sandbox is entered with one, and what the runtime starts later inherits it. The
+    // made-up service listens before that, because nobody may afterwards.
+    let runtime = super::runtime()?;
+    #[cfg(feature = "fake")]
+    runtime.block_on(told.machine.serve())?;
+    let start_with = Start {
+        config_file: global.config.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_FILE)),
+        manager: ServiceManager { notifier: Notifier::from_environment(environment), sockets },
+        executor: second_process()?,
+        read: read_by(told),
+    };
+    match start(start_with) {
+        Ok(started) => Ok(runtime.block_on(run::run(started)).map(|()| DONE)?),
+        Err(errors) => Ok(fail(&errors, messages)),
+    }
+}
+
+/// This program, told to be the other process; everything else that was said counts for it, too.
+fn second_process() -> Result<(PathBuf, Vec<OsString>), Error> {
+    let program = std::env::current_exe().map_err(|error| {
+        Error::new(ErrorKind::Internal, "where this program is can't be found out").with_source(error)
+    })?;
+    let arguments = std::env::args_os().skip(1).chain([OsString::from("--executor")]);
+    Ok((program, arguments.collect()))
+}
+
+/// Does what the configuration fixed, when the worker says so.
+fn be_the_executor(told: Told) -> Ending {
+    let read = read_by(told);
+    let plan = move || {
+        let in_words = |errors: Vec<Error>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Plan::of(&read().map_err(in_words)?, &Accounts::of_this_machine())
+    };
+    executor::main(Box::new(plan)).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("the executor ends: {error}")).with_source(error)
+    })?;
+    Ok(DONE)
+}
+
+fn read_by(told: Told) -> ReadSettings {
+    Box::new(move || told.settings())
 }
 
 /// Says everything that is wrong; the code is that of the first.
@@ -60,6 +105,8 @@ struct Told {
     global: Global,
     environment: Environment,
     machine: Machine,
+    /// Whose agent it is: who started it, whoever it becomes.
+    owner: Owner,
 }
 
 /// The machine that is looked at.
@@ -97,13 +144,17 @@ fn machine(_: &Global, _: &Environment) -> Result<Machine, Error> {
 }
 
 impl Told {
-    /// The settings as they are now: the agent's file, below variables, below options.
-    fn settings(&self) -> Result<Settings, Vec<Error>> {
+    fn new(global: &Global, environment: &Environment, machine: Machine) -> Self {
         let owner = match rustix::process::geteuid().is_root() {
             true => Owner::root(),
-            false => Owner::user(&self.environment),
+            false => Owner::user(environment),
         };
-        let read = config::Config::read(self.global.config.as_deref(), &owner);
+        Self { global: global.clone(), environment: environment.clone(), machine, owner }
+    }
+
+    /// The settings as they are now: the agent's file, below variables, below options.
+    fn settings(&self) -> Result<Settings, Vec<Error>> {
+        let read = config::Config::read(self.global.config.as_deref(), &self.owner);
         #[cfg_attr(not(feature = "fake"), expect(unused_mut, reason = "a made-up machine changes it"))]
         let mut config = read.map_err(|invalid: Invalid| invalid.errors().collect::<Vec<_>>())?;
         let builder = match &self.machine {

@@ -119,10 +119,14 @@ impl Caller<'_> {
 }
 
 fn in_runtime(work: impl Future<Output = Ending>) -> Ending {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    runtime()?.block_on(work)
+}
+
+/// A runtime on this thread.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Error::new(ErrorKind::Internal, "the asynchronous runtime can't be started").with_source(error)
-    })?;
-    runtime.block_on(work)
+    })
 }
 
 /// What was typed, as selectors.

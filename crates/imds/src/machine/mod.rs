@@ -38,6 +38,11 @@ pub trait Files: Send + Sync + fmt::Debug {
 
     /// Whether there is something at the path.
     fn exists(&self, path: &str) -> bool;
+
+    /// The directory of the real file system below which these files are; nothing where they are somewhere else.
+    fn root(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// The real file system below a directory: `/`, or the host's root inside a container.
@@ -87,6 +92,10 @@ impl Files for Sysroot {
 
     fn exists(&self, path: &str) -> bool {
         self.below(path).symlink_metadata().is_ok()
+    }
+
+    fn root(&self) -> Option<&Path> {
+        Some(&self.0)
     }
 }
 
@@ -209,6 +218,12 @@ impl Machine {
     #[must_use]
     pub fn files(&self) -> &dyn Files {
         &*self.files
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_files(&self) -> Arc<dyn Files> {
+        Arc::clone(&self.files)
     }
 
     /// Its environment.
