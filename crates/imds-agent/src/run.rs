@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::announcements::{self, Announcements};
-use crate::events::{self, Board, Keeping};
+use crate::events::{self, Board};
 use crate::executor::part::Executing;
 use crate::metrics::Metrics;
 use crate::sandbox::directory_of;
@@ -29,7 +29,7 @@ use crate::{keeper, state};
 /// # Errors
 /// Why a part ended by itself, or can't begin.
 pub async fn run(started: Started) -> Result<(), Error> {
-    let Started { mut worker, bound, executor, read, notifier, metrics, in_force } = started;
+    let Started { mut worker, board, bound, executor, read, notifier, metrics, in_force } = started;
     // From here on signals are the agent's, so that none that comes while it starts is lost.
     let mut signals = Signals::listen()?;
     let notifier = Arc::new(notifier);
@@ -38,7 +38,7 @@ pub async fn run(started: Started) -> Result<(), Error> {
     if let Some(child) = child {
         worker.spawn("executor", executing.attend(worker.context(), child));
     }
-    start_parts(&mut worker, bound, &executing, &metrics)?;
+    start_parts(&mut worker, board, bound, &executing, &metrics)?;
     worker.spawn("status", tell_status(worker.context(), Arc::clone(&notifier), in_force.in_short()));
     notifier.ready();
     tracing::info!("started");
@@ -62,13 +62,14 @@ pub async fn run(started: Started) -> Result<(), Error> {
 /// Starts everything. Whatever has to listen listens when this returns: readiness is told next.
 fn start_parts(
     worker: &mut Worker,
+    board: Board,
     bound: Bound,
     executing: &Executing,
     metrics: &Arc<Metrics>,
 ) -> Result<(), Error> {
     let context = worker.context();
     let announcements = Arc::new(Announcements::default());
-    let board = Arc::new(board_of(&context));
+    let board = Arc::new(board);
     let server = part::start(context, bound, metrics, Arc::clone(&announcements))?;
     worker.spawn("server", server);
     worker.spawn("announcements", announce(worker.context(), Arc::clone(&board), announcements));
@@ -81,20 +82,6 @@ fn start_parts(
     worker.spawn("state", state::follow(worker.context()));
     worker.spawn("refreshes", count_refreshes(worker.context(), Arc::clone(metrics)));
     Ok(())
-}
-
-/// The board of events, beside the state where there is one.
-fn board_of(context: &Context) -> Board {
-    let settings = context.settings.borrow();
-    let binding = context.machine.binding(&settings.client);
-    let kept = settings.config.agent.state.as_ref().zip(binding.boot);
-    match kept {
-        Some((state, boot)) => {
-            let path = state.with_file_name("events.json");
-            Board::open(Keeping { path, machine: binding.machine, boot })
-        }
-        None => Board::default(),
-    }
 }
 
 /// Watches for events while the settings want it, as they are.

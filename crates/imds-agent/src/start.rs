@@ -3,7 +3,7 @@
 //! 1. The settings are read, and what only root may read of the machine.
 //! 2. What is configured is tried, as far as that goes without doing it: accounts, hooks, templates.
 //! 3. Sockets are bound, and the state's directory is made and given to the user that the worker becomes.
-//! 4. The state is read.
+//! 4. The state is read, and what was known of events.
 //! 5. The second process is started, with the privileges of this one, while there is no thread yet.
 //! 6. The sandbox is entered.
 //!
@@ -17,6 +17,7 @@ use imds::machine::Files;
 use imds::{Error, ErrorKind};
 
 use crate::config::Config;
+use crate::events::{Board, Keeping};
 use crate::executor::{self, Executor, Plan};
 use crate::firmware::Remembered;
 use crate::metrics::Metrics;
@@ -24,7 +25,7 @@ use crate::sandbox::{self, Account, Accounts, InForce, Options, directory_of};
 use crate::server::part::{self, Bound};
 use crate::state;
 use crate::systemd::{Notifier, Sockets};
-use crate::worker::{Settings, Worker};
+use crate::worker::{Context, Settings, Worker};
 
 /// Reads the settings as they are now; all that is wrong with them at once.
 pub type ReadSettings = Box<dyn Fn() -> Result<Settings, Vec<Error>> + Send + Sync>;
@@ -63,6 +64,7 @@ impl std::fmt::Debug for Start {
 /// A process that has what it needs and gave up the rest. [`run`](crate::run::run) makes an agent of it.
 pub struct Started {
     pub(crate) worker: Worker,
+    pub(crate) board: Board,
     pub(crate) bound: Bound,
     pub(crate) executor: Option<Executor>,
     pub(crate) read: ReadSettings,
@@ -73,7 +75,10 @@ pub struct Started {
 
 impl std::fmt::Debug for Started {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Started").field("worker", &self.worker).field("in_force", &self.in_force).finish_non_exhaustive()
+        f.debug_struct("Started")
+            .field("worker", &self.worker)
+            .field("in_force", &self.in_force)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,13 +114,14 @@ pub fn start(start: Start) -> Result<Started, Vec<Error>> {
     options.write.extend(bound.path().map(directory_of));
     let wants_executor = settings.config.wants_executor();
     let worker = Worker::new(settings);
+    let board = board_of(&worker.context());
     let executor = match wants_executor {
         true => Some(second(&executor).map_err(one)?),
         false => None,
     };
     let in_force = sandbox::enter(&options).map_err(one)?;
     tracing::info!("{in_force}");
-    Ok(Started { worker, bound, executor, read, notifier: manager.notifier, metrics, in_force })
+    Ok(Started { worker, board, bound, executor, read, notifier: manager.notifier, metrics, in_force })
 }
 
 /// Everything that can be said of what the executor is to do, before it does anything.
@@ -138,6 +144,20 @@ fn account(config: &Config, accounts: &Accounts) -> Result<Option<Account>, Erro
             .with_path("agent.user")
             .with_remedy("make this user, name another, or leave the key out")
     })
+}
+
+/// The board of events, beside the state where there is one.
+fn board_of(context: &Context) -> Board {
+    let settings = context.settings.borrow();
+    let binding = context.machine.binding(&settings.client);
+    let kept = settings.config.agent.state.as_ref().zip(binding.boot);
+    match kept {
+        Some((state, boot)) => {
+            let path = state.with_file_name("events.json");
+            Board::open(Keeping { path, machine: binding.machine, boot })
+        }
+        None => Board::default(),
+    }
 }
 
 fn second((program, arguments): &(PathBuf, Vec<OsString>)) -> Result<Executor, Error> {

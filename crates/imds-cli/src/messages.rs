@@ -1,8 +1,10 @@
 //! What is said about the results: on stderr, each thing once.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use imds::Error;
@@ -20,7 +22,10 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 pub(crate) struct Messages {
     colored: bool,
     quiet: bool,
-    said: Arc<Mutex<BTreeSet<String>>>,
+    /// What was said, and when.
+    said: Arc<Mutex<BTreeMap<String, Instant>>>,
+    /// After this long the same may be said again; never where nothing is said of it.
+    again: Option<Duration>,
 }
 
 impl Messages {
@@ -34,7 +39,13 @@ impl Messages {
             Color::Never => false,
             Color::Auto => able && io::stderr().is_terminal(),
         };
-        Self { colored, quiet: arguments.quiet, said: Arc::default() }
+        Self { colored, quiet: arguments.quiet, said: Arc::default(), again: None }
+    }
+
+    /// For a program that runs for months: what is said again after this time is news again.
+    #[cfg(all(unix, feature = "agent"))]
+    pub(crate) fn of_a_daemon(&self, again: Duration) -> Self {
+        Self { again: Some(again), ..self.clone() }
     }
 
     /// Says why there is no result.
@@ -93,8 +104,7 @@ impl Messages {
     }
 
     fn say(&self, style: Style, label: &str, text: &str, remedy: Option<&str>) {
-        let first = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned());
-        if !first {
+        if !self.is_news(text, Instant::now()) {
             return;
         }
         let (style, hint) = if self.colored { (style, HINT) } else { (Style::new(), Style::new()) };
@@ -103,6 +113,22 @@ impl Messages {
             message.push_str(&format!("  {hint}hint:{hint:#} {}\n", visible(remedy)));
         }
         self.write(&message);
+    }
+
+    /// Whether this wasn't said yet, or long ago; takes note of it.
+    fn is_news(&self, text: &str, now: Instant) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(again) = self.again {
+            // So that texts with changing words in them don't fill the memory.
+            said.retain(|_, at| now.saturating_duration_since(*at) < again);
+        }
+        match said.entry(text.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(now);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
     }
 
     fn write(&self, text: &str) {
@@ -152,6 +178,19 @@ mod tests {
         let failures = [("a", &slow), ("b", &gone), ("c", &slow)];
         let groups = grouped(failures.map(|(field, error)| (field.to_owned(), error.clone())));
         assert_eq!(groups, [(vec!["a".to_owned(), "c".to_owned()], slow), (vec!["b".to_owned()], gone)]);
+    }
+
+    #[test]
+    fn a_command_says_a_thing_once_and_a_daemon_again_after_its_time() {
+        let command = Messages { colored: false, quiet: false, said: Arc::default(), again: None };
+        let hour = Duration::from_secs(3600);
+        let start = Instant::now();
+        let news = |messages: &Messages, after: Duration| messages.is_news("it fails", start + after);
+        assert!(news(&command, Duration::ZERO) && !news(&command, 24 * hour));
+        let daemon = Messages { said: Arc::default(), again: Some(hour), ..command };
+        assert!(news(&daemon, Duration::ZERO) && !news(&daemon, hour / 2), "not within the hour");
+        assert!(news(&daemon, hour), "it was said long ago");
+        assert!(!news(&daemon, hour + hour / 2));
     }
 
     #[test]

@@ -255,7 +255,18 @@ fn files(reader: &mut Reader<'_>, tables: Vec<Table<'_>>) -> Vec<RenderedFile> {
             let remedy = "text has no entries that could go; write keep or empty, or set format";
             reader.problem(at, "missing = \"drop\" means nothing in text", Some(remedy.to_owned()));
         }
-        files.push(RenderedFile { template, target, format, missing, mode, owner, group, check, reload, timeout });
+        files.push(RenderedFile {
+            template,
+            target,
+            format,
+            missing,
+            mode,
+            owner,
+            group,
+            check,
+            reload,
+            timeout,
+        });
     }
     files
 }

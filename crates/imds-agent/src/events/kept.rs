@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use imds_files::{Attributes, Target};
+use imds_files::Target;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Keeping};
@@ -72,7 +72,7 @@ pub(super) fn store(keeping: &Keeping, known: &[Event], owed: Vec<Event>) -> Res
         follow_symlinks: false,
         in_place_inode: false,
         check: None,
-        attributes: Attributes { mode: Some(0o600), ..Attributes::default() },
+        attributes: crate::state::of_its_writer(),
     };
     imds_files::replace(&target, &text).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -131,12 +131,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Refused`] where `plan` isn't the one in force, there is no such hook, or it isn't about this;
     /// [`LinkError::Gone`].
-    pub async fn hook(
-        &self,
-        plan: Fingerprint,
-        number: usize,
-        notice: &Notice,
-    ) -> Result<Tried, LinkError> {
+    pub async fn hook(&self, plan: Fingerprint, number: usize, notice: &Notice) -> Result<Tried, LinkError> {
         match self.ask(Work::Hook { plan, number, notice: Box::new(notice.clone()) }).await? {
             Outcome::Hook(tried) => Ok(tried),
             other => Err(unexpected(other)),

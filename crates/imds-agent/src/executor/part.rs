@@ -41,7 +41,8 @@ impl Executing {
         executor: Option<Executor>,
         settings: Arc<Settings>,
     ) -> Result<(Self, Option<Child>), Error> {
-        let failed = |why: String| Error::new(ErrorKind::Internal, format!("the executor can't be used: {why}"));
+        let failed =
+            |why: String| Error::new(ErrorKind::Internal, format!("the executor can't be used: {why}"));
         let (link, child) = match executor {
             Some(executor) => {
                 let (link, child) = executor.link().map_err(|error| failed(error.to_string()))?;

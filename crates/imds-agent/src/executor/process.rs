@@ -25,10 +25,7 @@ pub struct Executor {
 ///
 /// # Errors
 /// What the system says.
-pub fn start(
-    program: &Path,
-    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-) -> io::Result<Executor> {
+pub fn start(program: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Executor> {
     let (socket, theirs) = Socket::pair()?;
     let child = Command::new(program)
         .args(arguments)

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::{Action, Hook, Notice};
 use crate::events::acknowledge::acknowledge;
 use crate::events::{Board, Event, Options};
-use crate::executor::{Fingerprint, Link};
 use crate::executor::protocol::Tried;
+use crate::executor::{Fingerprint, Link};
 use crate::metrics::{self, Metrics};
 use crate::store::Store;
 

@@ -185,9 +185,18 @@ pub fn save(path: &Path, binding: &Binding, metadata: &Metadata, now: Moment) ->
         follow_symlinks: false,
         in_place_inode: false,
         check: None,
-        attributes: Attributes { mode: Some(0o600), ..Attributes::default() },
+        attributes: of_its_writer(),
     };
     replace(&target, &text).map(drop)
+}
+
+/// Its writer's alone, also where root wrote it before: it would be read to be compared, and can't be.
+pub(crate) fn of_its_writer() -> Attributes {
+    #[cfg(unix)]
+    let uid = Some(rustix::process::geteuid().as_raw());
+    #[cfg(not(unix))]
+    let uid = None;
+    Attributes { mode: Some(0o600), uid, gid: None }
 }
 
 /// Makes the directory, for its owner alone. What goes wrong shows when the file is written.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use imds::machine::Environment;
 use imds::{Config, ConfigBuilder, Error, ErrorKind, Network};
@@ -21,6 +22,9 @@ use crate::messages::Messages;
 use crate::output::Output;
 use crate::settings;
 
+/// After this long, the same warning is said again.
+const SAID_AGAIN: Duration = Duration::from_secs(3600);
+
 /// Runs it, or does what else was asked for.
 pub(super) fn run(
     arguments: &Arguments,
@@ -34,6 +38,7 @@ pub(super) fn run(
         return Ok(DONE);
     }
     let machine = machine(global, environment)?;
+    let messages = &messages.of_a_daemon(SAID_AGAIN);
     #[cfg_attr(
         not(feature = "fake"),
         expect(unused_mut, reason = "a made-up machine has a service to start")

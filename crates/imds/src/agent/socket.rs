@@ -28,8 +28,10 @@ pub(super) async fn open(
     path: &str,
     last_id: Option<&str>,
 ) -> Result<Response<Incoming>, Error> {
-    let stream = connect(socket).await?;
-    must_be_trusted(&stream, trusted)?;
+    // Without links, so that what is judged is what was connected to.
+    let place = std::fs::canonicalize(socket).unwrap_or_else(|_| socket.to_owned());
+    let stream = connect(&place).await?;
+    must_be_trusted(&stream, &place, trusted)?;
     let (mut sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // It ends by itself once the answer was taken or dropped; what goes wrong on it reaches whoever reads the answer.
@@ -82,13 +84,14 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
 }
 
 /// Whether whoever holds the socket may be believed.
-fn must_be_trusted(stream: &UnixStream, trusted: &[u32]) -> Result<(), Error> {
+fn must_be_trusted(stream: &UnixStream, place: &Path, trusted: &[u32]) -> Result<(), Error> {
     let unknown = |error: io::Error| {
         Error::new(ErrorKind::Untrusted, "who holds this socket can't be found out").with_source(error)
     };
     let holder = stream.peer_cred().map_err(unknown)?.uid();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    if is_trusted(holder, own_uid().map_err(unknown)?, trusted, &users) {
+    if is_trusted(holder, own_uid().map_err(unknown)?, trusted, &users) || is_handed_out(holder, place, look)
+    {
         return Ok(());
     }
     Err(Error::new(
@@ -96,7 +99,8 @@ fn must_be_trusted(stream: &UnixStream, trusted: &[u32]) -> Result<(), Error> {
         format!("this socket belongs to the user {holder}, not to the agent"),
     )
     .with_remedy(
-        "an agent's socket belongs to root, to the agent's user or to yourself; `--agent never` does without",
+        "an agent's socket belongs to root, to the agent's user or to yourself, or is where only root can have put it; \
+         `--agent never` does without",
     ))
 }
 
@@ -116,6 +120,34 @@ fn is_trusted(holder: u32, own: u32, named: &[u32], users: &str) -> bool {
     holder == 0 || holder == own || named.contains(&holder) || users.lines().any(is_the_agents)
 }
 
+/// Where system services have directories, which root hands out.
+const RUN: &str = "/run";
+
+/// Whether only root can have put the socket there, or can have let this user do so: every directory above it is root's, and
+/// nobody else may write into it; but the last may be the holder's own, if it lies in `/run` itself, as a service's
+/// directory does (systemd's `RuntimeDirectory=`).
+fn is_handed_out(holder: u32, place: &Path, look: impl Fn(&Path) -> Option<Owned>) -> bool {
+    let mut above = place.ancestors().skip(1);
+    let Some(directory) = above.next().filter(|_| place.is_absolute()) else { return false };
+    let is_roots = |path: &Path| look(path).is_some_and(|owned| owned.uid == 0 && owned.by_others == 0);
+    let is_services = directory.parent() == Some(Path::new(RUN))
+        && look(directory).is_some_and(|owned| owned.uid == holder && owned.by_others == 0);
+    (is_services || is_roots(directory)) && above.all(is_roots)
+}
+
+/// Whose a directory is, and whether others may write into it.
+struct Owned {
+    uid: u32,
+    /// The bits of the mode that let group or others write.
+    by_others: u32,
+}
+
+fn look(path: &Path) -> Option<Owned> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(Owned { uid: found.uid(), by_others: found.mode() & 0o022 })
+}
+
 fn broken(error: hyper::Error) -> Error {
     answer::malformed(&error.to_string()).with_source(error)
 }
@@ -123,6 +155,45 @@ fn broken(error: hyper::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_root_handed_out_speaks_for_the_one_who_has_it() {
+        let tree: &[(&str, u32, u32)] = &[
+            ("/", 0, 0),
+            ("/run", 0, 0),
+            ("/run/imds", 7, 0),
+            ("/run/root", 0, 0),
+            ("/run/shared", 0, 0o020),
+            ("/run/loose", 7, 0o002),
+            ("/run/imds/deep", 7, 0),
+            ("/run/user", 0, 0),
+            ("/run/user/7", 7, 0),
+            ("/tmp", 0, 0o022),
+            ("/tmp/imds", 0, 0),
+            ("/home", 0, 0),
+            ("/home/seven", 7, 0),
+        ];
+        let look = |path: &Path| {
+            let (_, uid, by_others) = tree.iter().find(|(name, ..)| Path::new(name) == path)?;
+            Some(Owned { uid: *uid, by_others: *by_others })
+        };
+        for (holder, place, expected) in [
+            (7, "/run/imds/imds.sock", true),
+            (8, "/run/imds/imds.sock", false),
+            (8, "/run/root/imds.sock", true),
+            (8, "/run/imds.sock", true),
+            (7, "/run/shared/imds.sock", false),
+            (7, "/run/loose/imds.sock", false),
+            (7, "/run/imds/deep/imds.sock", false),
+            (7, "/run/user/7/imds.sock", false),
+            (7, "/tmp/imds/imds.sock", false),
+            (7, "/home/seven/imds.sock", false),
+            (7, "/run/gone/imds.sock", false),
+            (7, "imds.sock", false),
+        ] {
+            assert_eq!(is_handed_out(holder, Path::new(place), look), expected, "{holder} {place}");
+        }
+    }
 
     #[test]
     fn nobody_else_is_believed() {
