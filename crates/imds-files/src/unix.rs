@@ -38,10 +38,13 @@ pub(super) fn keep(file: &File, old: &Metadata) -> io::Result<Option<String>> {
     Ok((!lost.is_empty()).then(|| format!("the new file can't keep {}: that takes root", lost.join(" and "))))
 }
 
-/// Only root may give files away.
+/// Only root may give files away. Where nothing is to be given, nothing is asked for: a service manager may forbid the call.
 pub(super) fn give(file: &File, attributes: &Attributes) -> io::Result<()> {
-    if attributes.uid.is_some() || attributes.gid.is_some() {
-        fchown(file, attributes.uid, attributes.gid)?;
+    let now = file.metadata()?;
+    let uid = attributes.uid.filter(|uid| *uid != now.uid());
+    let gid = attributes.gid.filter(|gid| *gid != now.gid());
+    if uid.is_some() || gid.is_some() {
+        fchown(file, uid, gid)?;
     }
     match attributes.mode {
         Some(mode) => file.set_permissions(Permissions::from_mode(mode & 0o7777)),

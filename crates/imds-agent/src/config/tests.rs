@@ -40,7 +40,7 @@ fn every_default_in_the_table_is_the_real_one() {
         assert_eq!(config, Config::default(), "{}", section.name);
     }
     let file = "[[files]]\ntemplate = 'a.json.tmpl'\ntarget = 'a.json'\n";
-    let more = "format = \"auto\"\nmissing = \"error\"\n";
+    let more = "format = \"auto\"\nmissing = \"error\"\ntimeout = \"90s\"\n";
     assert_eq!(parse(file).unwrap(), parse(&format!("{file}{more}")).unwrap());
     let hook = "[events]\nenabled = true\n[[hooks]]\ncommand = ['x']\n";
     assert_eq!(
@@ -59,7 +59,7 @@ fn every_example_can_be_meant() {
                 ("files", "template") => "target = 'x.json'\n".into(),
                 ("files", "target") => "template = 'x'\n".into(),
                 ("files", _) => "template = 'x'\ntarget = 'x.json'\n".into(),
-                ("hooks", "headers" | "template" | "secret_file") => {
+                ("hooks", "headers" | "template" | "secret_file" | "ca_file") => {
                     "webhook = 'http://127.0.0.1:1'\n".into()
                 }
                 ("hooks", "command" | "webhook") => String::new(),
@@ -97,6 +97,40 @@ fn a_value_of_another_shape_is_refused_where_it_stands() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_given_up_and_when_files_are_written_is_up_to_the_file() {
+    use crate::sandbox::Calls;
+    let text = "\
+[sandbox]
+enabled = false
+system_calls = \"but-dangerous\"
+[writing]
+debounce = \"3s\"
+splay = \"1m\"
+[[files]]
+template = \"a\"
+target = \"b\"
+timeout = \"7s\"
+[events]
+enabled = true
+[[hooks]]
+webhook = \"https://example.test/\"
+ca_file = \"ca.pem\"
+";
+    let config = parse(text).unwrap();
+    assert_eq!((config.sandbox.enabled, config.sandbox.calls), (false, Calls::ButDangerous));
+    assert_eq!((config.writing.debounce.as_secs(), config.writing.splay.as_secs()), (3, 60));
+    assert_eq!(config.files[0].timeout.as_secs(), 7);
+    let HookAction::Webhook { ca_file, .. } = &config.hooks[0].action else { panic!("a webhook") };
+    assert_eq!(ca_file.as_deref(), Some(Path::new("/etc/imds/ca.pem")));
+    assert!(config.wants_executor() && config.writes_files());
+    let less = parse("[sandbox]\nsystem_calls = \"off\"\n").unwrap();
+    assert_eq!((less.sandbox.enabled, less.sandbox.calls, less.wants_executor()), (true, Calls::All, false));
+    assert_eq!(problems("[sandbox]\nsystem_calls = \"some\"\n"), ["2:16: \"some\" isn't known here"]);
+    let command = "[events]\nenabled = true\n[[hooks]]\ncommand = [\"x\"]\nca_file = \"y\"\n";
+    assert_eq!(problems(command), ["5:11: ca_file belongs to a webhook"]);
 }
 
 #[test]

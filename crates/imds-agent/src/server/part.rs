@@ -195,7 +195,7 @@ mod tests {
     fn names_become_numbers_and_who_is_not_there_is_named() {
         let accounts =
             Accounts { passwd: "app:x:1000:1000::/:/x\n".to_owned(), group: "adm:x:4:app\n".to_owned() };
-        let mut config = config::Config::default().access;
+        let mut config = Config::default().access;
         assert_eq!(access_of(&config, &accounts).unwrap(), Access::default());
         config.private = ["root", "user:app", "user:7", "group:adm", "group:8"]
             .iter()
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_limits_of_the_configuration_are_put_in_force() {
-        let mut config = config::Config::default().limits;
+        let mut config = Config::default().limits;
         (config.connections, config.per_client, config.header_bytes) = (7, 3, 9000);
         config.idle = Duration::from_secs(11);
         let limits = limits_of(&config);
