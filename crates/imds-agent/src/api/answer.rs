@@ -1,5 +1,6 @@
 //! From a request to its answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -191,6 +192,9 @@ pub(crate) struct Shown<'a> {
     document: Document<'a>,
     #[serde(skip_serializing_if = "<[Field]>::is_empty")]
     denied: &'a [Field],
+    /// What can be done about fields that are absent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    remedies: BTreeMap<&'static str, &'a str>,
 }
 
 impl<'a> Shown<'a> {
@@ -199,7 +203,11 @@ impl<'a> Shown<'a> {
         denied: &'a [Field],
         now: SystemTime,
     ) -> Result<String, Refusal> {
-        json_text(&Self { document: metadata.document(true).at(now), denied })
+        let remedies = metadata.readings().filter_map(|(field, reading)| match reading {
+            Reading::Absent { remedy } => Some((field.name(), remedy.as_deref()?)),
+            _ => None,
+        });
+        json_text(&Self { document: metadata.document(true).at(now), denied, remedies: remedies.collect() })
     }
 }
 

@@ -17,6 +17,9 @@ impl Options {
         for path in &config.metadata.cloud_files {
             read.push(if path.is_dir() { path.clone() } else { directory_of(path) });
         }
+        if !stays_root(account.as_ref()) {
+            read.extend(REPLACED.map(PathBuf::from));
+        }
         // The machine that is looked at may be mounted elsewhere than at the root.
         let root = settings.client.machine().files().root();
         if let Some(root) = root.filter(|root| *root != Path::new("/")) {
@@ -33,6 +36,19 @@ impl Options {
     }
 }
 
+/// Directories whose files are replaced while the agent runs (an account more, another name server), or come after it
+/// (cloud-init's). A rule for a file counts for that very file. Whoever isn't root may read nothing in them that isn't meant for
+/// everybody; root may read password hashes there, and so has to do with the files that [`READ`] names, as they are now.
+const REPLACED: [&str; 2] = ["/etc", "/run"];
+
+fn stays_root(account: Option<&Account>) -> bool {
+    #[cfg(unix)]
+    let is_root = rustix::process::geteuid().is_root();
+    #[cfg(not(unix))]
+    let is_root = false;
+    account.map_or(is_root, |account| account.uid == 0)
+}
+
 /// The directory that a file is in, or will be.
 pub(crate) fn directory_of(file: &Path) -> PathBuf {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
@@ -46,6 +62,11 @@ mod tests {
     use super::*;
     use crate::config::{Config, Owner};
 
+    #[expect(clippy::unnecessary_wraps, reason = "as it is asked for")]
+    fn of(uid: u32) -> Option<Account> {
+        Some(Account { uid, gid: uid, groups: vec![uid] })
+    }
+
     #[test]
     fn only_what_the_configuration_names_is_allowed() {
         let host = tempfile::tempdir().unwrap();
@@ -55,10 +76,11 @@ mod tests {
         );
         let config = Config::parse(&text, "/etc/x/agent.toml", &Owner::root()).unwrap();
         let client = config.client(&Environment::default()).unwrap();
-        let options = Options::of(&Settings::new(config, client), Path::new("/etc/x/agent.toml"), None);
+        let options = Options::of(&Settings::new(config, client), Path::new("/etc/x/agent.toml"), of(980));
         assert_eq!(options.write, [Path::new("/var/lib/x")]);
         assert_eq!(options.read[0], Path::new("/etc/x"));
         assert!(options.read.contains(&host.path().join("sys")));
+        assert!(options.read.contains(&PathBuf::from("/etc")), "accounts are replaced");
         assert_eq!((options.enabled, options.calls), (false, super::super::Calls::All));
     }
 
@@ -67,8 +89,8 @@ mod tests {
         let config = Config::parse("[agent]\nstate = \"\"", "/etc/imds/agent.toml", &Owner::root()).unwrap();
         let files = std::sync::Arc::new(imds::machine::MemoryFiles::new());
         let client = config.metadata.client(&Environment::default()).files(files).build().unwrap();
-        let options = Options::of(&Settings::new(config, client), Path::new("/etc/imds/agent.toml"), None);
+        let options = Options::of(&Settings::new(config, client), Path::new("/etc/imds/agent.toml"), of(0));
         assert_eq!((options.read, options.write), (vec![PathBuf::from("/etc/imds")], vec![]));
-        assert!(options.enabled && options.account.is_none());
+        assert!(options.enabled && options.account == of(0));
     }
 }

@@ -96,6 +96,23 @@ fn other_commands_are_answered_as_soon_as_it_is_ready_and_say_who_told_them() {
 }
 
 #[test]
+fn what_can_be_done_about_an_absent_value_is_told_by_whoever_is_asked() {
+    let folder = Folder::new();
+    let file = config(&folder, "");
+    let mut agent = Running::start(&folder, &["--fake", "aws:tags-off", "--config", path(&file)]);
+    agent.logs("metadata is read");
+    let got = asked(&folder, &["get", "tags.Name"]);
+    assert_eq!((got.status.code(), text(&got.stdout)), (Some(4), ""));
+    assert!(text(&got.stderr).contains("instance-metadata-tags enabled"), "{}", text(&got.stderr));
+    let mut stream = std::os::unix::net::UnixStream::connect(folder.path().join("imds.sock")).unwrap();
+    let request = "GET /v1/metadata/tags HTTP/1.1\r\nHost: imds\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("\"remedy\":\"tags aren't"), "{answer}");
+}
+
+#[test]
 fn an_event_is_told_to_whoever_asks() {
     let folder = Folder::new();
     let file = config(&folder, "[events]\nenabled = true\n");

@@ -32,6 +32,13 @@ pub(super) fn from_object(
     for field in denied {
         metadata.set(field, Reading::Failed(refusal.clone()));
     }
+    for (name, remedy) in object.get("remedies").and_then(Json::as_object).into_iter().flatten() {
+        if let (Ok(field), Some(remedy)) = (name.parse(), remedy.as_str())
+            && metadata.value(field).is_err_and(|error| error.is_absent())
+        {
+            metadata.set(field, Reading::Absent { remedy: Some(remedy.to_owned()) });
+        }
+    }
     metadata.set_failure(failure_of(&metadata));
     metadata.set_source(agent);
     Ok(metadata)
@@ -117,6 +124,17 @@ mod tests {
         assert_eq!(source.to_string(), "agent:/s");
         let none = r#"{"schema":1,"sources":{},"denied":["cloud","region"]}"#;
         assert_eq!(read(none).unwrap_err().kind(), ErrorKind::Disabled);
+    }
+
+    #[test]
+    fn what_can_be_done_about_an_absent_value_is_told_and_makes_none_absent() {
+        let told = r#"{"cloud":"aws","region":"r","schema":1,"sources":{},
+            "remedies":{"tags":"switch them on","region":"no","a_field_of_tomorrow":"x","zone":7}}"#;
+        let metadata = read(told).unwrap();
+        let absent = metadata.value(Field::Tags).unwrap_err();
+        assert_eq!((absent.is_absent(), absent.remedy()), (true, Some("switch them on")));
+        assert_eq!(metadata.text(Field::Region), Some("r"));
+        assert_eq!(metadata.value(Field::Zone).unwrap_err().remedy(), None);
     }
 
     #[test]
