@@ -137,6 +137,31 @@ fn the_worker_becomes_the_configured_user_and_serves_and_remembers_all_the_same(
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_only_root_may_read_is_known_to_a_worker_that_isnt_root_any_more() {
+    use std::os::unix::fs::PermissionsExt;
+    if !is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("host/sys/class/dmi/id/sys_vendor", "Hetzner\n");
+    folder.write("host/sys/class/dmi/id/product_serial", "4711471147\n");
+    let serial = folder.path().join("host/sys/class/dmi/id/product_serial");
+    fs::set_permissions(&serial, fs::Permissions::from_mode(0o400)).unwrap();
+    let own = "[agent]\nsocket = \"imds.sock\"\nstate = \"\"\nuser = \"65534\"\n";
+    folder.write("agent.toml", format!("{own}[metadata]\nsysroot = \"host\"\noffline = true\n"));
+    let file = folder.path().join("agent.toml");
+    let agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.hears("in hetzner");
+    for _ in 0..2 {
+        let got = asked(&folder, &["get", "instance_id"]);
+        assert_eq!(text(&got.stdout), "4711471147\n", "{}", text(&got.stderr));
+        agent.signal("-HUP");
+        agent.hears("READY=1");
+    }
+}
+
+#[test]
 fn the_sandbox_can_be_switched_off_and_says_so() {
     let folder = Folder::new();
     let file = config(&folder, "[sandbox]\nenabled = false\n");
