@@ -304,7 +304,12 @@ fn the_document_knows_every_word_of_events() {
 fn the_metadata_is_the_object_that_show_prints() {
     let view = view(|_| {});
     let shown = serde_json::to_string(&view.metadata.as_ref().unwrap().document(true)).unwrap();
-    assert_eq!(get(&view, "/v1/metadata").body, shown, "to the byte, order included");
+    let told = get(&view, "/v1/metadata");
+    // What can be done about absent values stands behind it.
+    let open = shown.strip_suffix('}').unwrap();
+    assert!(told.body.starts_with(open), "to the byte, order included: {}", told.body);
+    let more = told.body[open.len()..].to_owned();
+    assert!(more == "}" || more.starts_with(",\"remedies\":{"), "{more}");
 }
 
 #[test]
