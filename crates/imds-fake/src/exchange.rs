@@ -1,5 +1,6 @@
 //! One request and what becomes of it, free of sockets: what the clouds' pure functions take and give.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -62,13 +63,13 @@ impl From<Answer> for Outcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: Bytes,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        Self { status, headers: vec![("content-type".into(), content_type.to_owned())], body: body.into() }
     }
 
     /// Plain text, as most services send values, listings and words of refusal.
@@ -81,8 +82,8 @@ impl Answer {
         Self::new(status, "application/json", body.to_string())
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
 use crate::clouds::{self, Service};
-use crate::fault::Fault;
+use crate::fault::{Fault, InForce};
 use crate::server::{Host, Running, lock};
 use crate::{Cloud, Error, Recorded, Scenario};
 
@@ -68,6 +68,11 @@ impl Fake {
         lock(&self.running.site.requests).clone()
     }
 
+    /// Forgets what was asked so far.
+    pub fn forget_requests(&self) {
+        lock(&self.running.site.requests).clear();
+    }
+
     /// How many connections were made so far.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -81,8 +86,20 @@ impl Fake {
     }
 
     /// Adds a fault behind those in force. The first one that matches a request strikes (delays add up before it).
-    pub fn inject(&self, fault: Fault) {
-        lock(&self.running.site.faults).push(fault);
+    /// Gives its number, by which it can be taken away again.
+    pub fn inject(&self, fault: Fault) -> u64 {
+        lock(&self.running.site.faults).push(fault)
+    }
+
+    /// The faults in force, worn-out ones included, in the order in which they strike.
+    #[must_use]
+    pub fn faults(&self) -> Vec<InForce> {
+        lock(&self.running.site.faults).all()
+    }
+
+    /// Takes one fault away; `false` when there is none of that number.
+    pub fn clear_fault(&self, id: u64) -> bool {
+        lock(&self.running.site.faults).remove(id)
     }
 
     /// Takes all faults away, the scenario's own included. Requests that hang go on hanging.

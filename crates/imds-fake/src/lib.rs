@@ -31,8 +31,8 @@
 //!
 //! Where things are: `scenario` loads the files of the `scenarios` folder, which hold captured documents and no logic;
 //! `clouds` answers one request from them, as pure functions, each cloud in a file of its own, with `tree`, `json_tree`,
-//! `json_files` and `token` for what clouds have in common; `server` owns sockets, connections and long polls; `fault` and `stranger`
-//! bend the answers.
+//! `json_files` and `token` for what clouds have in common; `server` owns sockets, connections and long polls; `fault` says what
+//! goes wrong and when, `misbehave` does it to an answer, and `stranger` is nothing but fault.
 
 mod cloud;
 mod clouds;
@@ -43,6 +43,7 @@ mod fake;
 mod fault;
 mod json_files;
 mod json_tree;
+mod misbehave;
 mod payload;
 mod record;
 mod request_path;
@@ -57,7 +58,7 @@ mod tree;
 pub use cloud::Cloud;
 pub use error::Error;
 pub use fake::Fake;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, InForce};
 pub use record::Recorded;
 pub use scenario::Scenario;
 pub use stranger::{Behaviour, Stranger};

@@ -52,6 +52,16 @@ impl Payload {
         })
     }
 
+    /// The first half of `body`, then nothing more, though the whole was promised.
+    pub(crate) fn stalled(body: &Bytes) -> Self {
+        let declared = (body.len() as u64).max(2);
+        let half = body.slice(..body.len() / 2);
+        Self::fed_by(Some(declared), move |sender| async move {
+            let _ = sender.send(Ok(half)).await;
+            sender.closed().await;
+        })
+    }
+
     /// `body` in pieces of `bytes`, one every `every`.
     pub(crate) fn dripping(body: Bytes, bytes: usize, every: Duration) -> Self {
         let declared = body.len() as u64;

@@ -1,5 +1,6 @@
 //! Sockets, connections and long polls: from a request on the wire to the cloud's pure function and back.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -8,20 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use crate::Cloud;
 use crate::clouds::Service;
 use crate::exchange::{Answer, Asked, Outcome};
 use crate::fault::{FaultKind, Faults};
-use crate::payload::Payload;
+use crate::misbehave::respond;
 use crate::record::Recorded;
 use crate::socket::{ResetFlag, Socket};
 
@@ -42,6 +43,8 @@ pub(crate) enum Host {
 pub(crate) struct Site {
     pub(crate) host: Host,
     pub(crate) faults: Mutex<Faults>,
+    /// Other clouds' machines, once a fault has them answer.
+    pub(crate) foreigners: Mutex<BTreeMap<Cloud, Box<dyn Service>>>,
     pub(crate) requests: Mutex<Vec<Recorded>>,
     /// Raised by one whenever the data changes; long polls listen.
     pub(crate) generation: watch::Sender<u64>,
@@ -60,6 +63,7 @@ impl Site {
         Self {
             host,
             faults: Mutex::default(),
+            foreigners: Mutex::default(),
             requests: Mutex::default(),
             generation: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
@@ -172,67 +176,8 @@ async fn read(request: Request<Incoming>, peer_port: u16) -> Asked {
     }
 }
 
-/// The connection ends without an answer.
-#[derive(Debug)]
-struct Abandoned;
-
-impl std::fmt::Display for Abandoned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("connection given up on purpose")
-    }
-}
-
-impl std::error::Error for Abandoned {}
-
-async fn respond(site: &Site, asked: Asked, reset: &ResetFlag) -> Result<Response<Payload>, Abandoned> {
-    let (delay, fault) = lock(&site.faults).strike(&asked);
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
-    let fault = match (&site.host, fault) {
-        (Host::Stranger(kind), None) => Some(kind.clone()),
-        (_, fault) => fault,
-    };
-    let Some(fault) = fault else { return Ok(whole(ordinary(site, asked).await)) };
-    match fault {
-        FaultKind::Hang | FaultKind::DropReplies => match std::future::pending::<Infallible>().await {},
-        FaultKind::Close => Err(Abandoned),
-        FaultKind::Reset => {
-            reset.raise();
-            Err(Abandoned)
-        }
-        FaultKind::Huge(bytes) => {
-            let answer = imitation(site, Bytes::new());
-            Ok(response(answer, |_| Payload::filler(bytes)))
-        }
-        FaultKind::Truncate => Ok(response(ordinary(site, asked).await, |body| Payload::cut_short(&body))),
-        FaultKind::Slow { bytes, every } => {
-            Ok(response(ordinary(site, asked).await, |body| Payload::dripping(body, bytes, every)))
-        }
-        FaultKind::ConnectionClose | FaultKind::Delay(_) => {
-            Ok(whole(ordinary(site, asked).await.with("connection", "close")))
-        }
-        FaultKind::Status { code, retry_after, body } => Ok(whole(status(site, code, retry_after, body))),
-        FaultKind::Redirect(location) => {
-            Ok(whole(Answer::new(302, "text/html", "<html>Found</html>\n").with("location", location)))
-        }
-        FaultKind::BadJson => {
-            Ok(whole(imitation(site, Bytes::from_static(b"{\"instanceId\": \"i-0fed\", \"compute\": {\"vm"))))
-        }
-        FaultKind::DeepJson(depth) => {
-            let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-            Ok(whole(imitation(site, text.into())))
-        }
-        FaultKind::Binary => {
-            let bytes: Vec<u8> = (0_u8..=255).rev().cycle().take(1024).collect();
-            Ok(whole(imitation(site, bytes.into())))
-        }
-        FaultKind::Empty => Ok(whole(imitation(site, Bytes::new()))),
-    }
-}
-
 /// What the service answers when nothing is wrong; a long poll is waited out here.
-async fn ordinary(site: &Site, mut asked: Asked) -> Answer {
+pub(crate) async fn ordinary(site: &Site, mut asked: Asked) -> Answer {
     let Host::Service(service) = &site.host else { return Answer::new(200, "text/html", "") };
     let mut deadline: Option<Instant> = None;
     loop {
@@ -260,41 +205,4 @@ async fn ordinary(site: &Site, mut asked: Asked) -> Answer {
             }
         }
     }
-}
-
-/// Status 200 with the headers of this host's good answers, but another body.
-fn imitation(site: &Site, body: Bytes) -> Answer {
-    match &site.host {
-        Host::Service(service) => lock(service).imitation(body),
-        Host::Stranger(_) => Answer::new(200, "text/html", body),
-    }
-}
-
-fn status(site: &Site, code: u16, retry_after: Option<u64>, body: Option<String>) -> Answer {
-    let mut answer = match &site.host {
-        Host::Service(service) => lock(service).error(code),
-        Host::Stranger(_) => Answer::new(code, "text/html", format!("<html>{code}</html>\n")),
-    };
-    if let Some(body) = body {
-        answer.body = body.into();
-    }
-    match retry_after {
-        Some(seconds) => answer.with("retry-after", seconds.to_string()),
-        None => answer,
-    }
-}
-
-fn whole(answer: Answer) -> Response<Payload> {
-    response(answer, Payload::whole)
-}
-
-fn response(answer: Answer, payload: impl FnOnce(Bytes) -> Payload) -> Response<Payload> {
-    let mut response = Response::new(payload(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in answer.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().append(HeaderName::from_static(name), value);
-        }
-    }
-    response
 }

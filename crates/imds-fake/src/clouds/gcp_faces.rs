@@ -52,7 +52,7 @@ impl Face {
                 .with("metadata-flavor", "Google");
         }
         let anonymous = answer.status == 403 && self == Face::Serverless;
-        answer.headers.retain(|(name, _)| match *name {
+        answer.headers.retain(|(name, _)| match &**name {
             "server" | "x-xss-protection" | "x-frame-options" => false,
             "metadata-flavor" => !anonymous,
             _ => true,

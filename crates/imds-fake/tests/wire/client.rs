@@ -110,6 +110,11 @@ impl Connection {
         Ok(reply)
     }
 
+    /// Whether something came that is no whole answer.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     async fn line(&mut self) -> io::Result<String> {
         let end = loop {
             if let Some(at) = find(&self.unread, b"\r\n") {

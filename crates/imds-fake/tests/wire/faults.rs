@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imds_fake::{Fake, Fault, FaultKind, Scenario};
 
-use crate::client::{Connection, ask};
+use crate::client::{Connection, Reply, ask};
 
 const PATH: &str = "/latest/meta-data/instance-id";
 
@@ -75,6 +75,85 @@ async fn bodies_are_spoilt_as_asked() {
 }
 
 #[tokio::test]
+async fn headers_are_spoilt_as_asked() {
+    let fake = with("content-type:/latest/meta-data/hostname").await;
+    for fault in [
+        "header=Server=other:/latest/meta-data/instance-type",
+        "no-header=server:/latest/meta-data/ami-id",
+        "no-header:/latest/meta-data/mac",
+        "duplicate-headers:/latest/meta-data/local-ipv4",
+    ] {
+        fake.inject(fault.parse().unwrap());
+    }
+    let reply = async |name: &str| {
+        let reply = ask(fake.addr(), "GET", &format!("/latest/meta-data/{name}"), &[]).await;
+        assert!(reply.status == 200 && !reply.body.is_empty(), "{name}: {reply:?}");
+        reply
+    };
+    let all = |reply: &Reply, name: &str| -> Vec<String> {
+        let named = reply.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.clone()).collect()
+    };
+    assert_eq!(all(&reply("hostname").await, "content-type"), ["text/html"]);
+    assert_eq!(all(&reply("instance-type").await, "server"), ["EC2ws", "other"]);
+    let without_one = reply("ami-id").await;
+    assert_eq!(
+        (without_one.header("server"), without_one.header("content-type")),
+        (None, Some("text/plain"))
+    );
+    let bare = reply("mac").await;
+    assert_eq!((bare.header("server"), bare.header("content-type")), (None, None));
+    let twice = reply("local-ipv4").await;
+    assert_eq!(all(&twice, "server"), ["EC2ws", "EC2ws"]);
+    assert_eq!(all(&twice, "content-length").len(), 1, "what HTTP itself needs stays as it is");
+}
+
+#[tokio::test]
+async fn another_answers_as_asked() {
+    let fake = with("portal:/latest").await;
+    let portal = ask(fake.addr(), "GET", PATH, &[]).await;
+    assert_eq!((portal.status, portal.header("server")), (200, None));
+    assert!(portal.text().contains("<html>"), "{}", portal.text());
+    fake.clear_faults();
+    fake.inject("foreign=gcp".parse().unwrap());
+    let google = [("Metadata-Flavor", "Google")];
+    let id = ask(fake.addr(), "GET", "/computeMetadata/v1/instance/id", &google).await;
+    assert_eq!((id.text(), id.header("metadata-flavor")), ("9123456789012345678", Some("Google")));
+    assert_eq!(ask(fake.addr(), "GET", PATH, &google).await.status, 404);
+}
+
+#[tokio::test]
+async fn tokens_expire_as_asked() {
+    let fake = start().await;
+    let ttl = [("X-aws-ec2-metadata-token-ttl-seconds", "60")];
+    let token = ask(fake.addr(), "PUT", "/latest/api/token", &ttl).await.text().to_owned();
+    let carried = [("X-aws-ec2-metadata-token", token.as_str())];
+    assert_eq!(ask(fake.addr(), "GET", PATH, &carried).await.status, 200);
+    fake.inject("expired-token:1".parse().unwrap());
+    assert_eq!(ask(fake.addr(), "PUT", "/latest/api/token", &ttl).await.status, 200, "carries none");
+    assert_eq!(ask(fake.addr(), "GET", PATH, &carried).await.status, 401);
+    let token = ask(fake.addr(), "PUT", "/latest/api/token", &ttl).await.text().to_owned();
+    let carried = [("X-aws-ec2-metadata-token", token.as_str())];
+    assert_eq!(ask(fake.addr(), "GET", PATH, &carried).await.status, 200, "it was once");
+}
+
+#[tokio::test]
+async fn faults_in_force_are_counted_and_taken_away_one_by_one() {
+    let fake = start().await;
+    let first = fake.inject("503:/latest:1".parse().unwrap());
+    let second = fake.inject("404=3:/latest".parse().unwrap());
+    let statuses = async || ask(fake.addr(), "GET", PATH, &[]).await.status;
+    assert_eq!((statuses().await, statuses().await, statuses().await), (503, 404, 404));
+    let counts: Vec<_> = fake.faults().iter().map(|it| (it.id(), it.struck(), it.fault().left())).collect();
+    assert_eq!(counts, [(first, 1, Some(0)), (second, 2, None)]);
+    assert!(fake.clear_fault(second) && !fake.clear_fault(second));
+    assert_eq!(statuses().await, 200);
+    assert_eq!(fake.requests().len(), 4);
+    fake.forget_requests();
+    assert!(fake.requests().is_empty());
+}
+
+#[tokio::test]
 async fn time_is_wasted_as_asked() {
     let fake = with("delay=20ms").await;
     let before = tokio::time::Instant::now();
@@ -83,6 +162,13 @@ async fn time_is_wasted_as_asked() {
     fake.clear_faults();
     fake.inject(Fault::new(FaultKind::Slow { bytes: 5, every: Duration::from_millis(1) }));
     assert_eq!(ask(fake.addr(), "GET", PATH, &[]).await.text(), "i-0fedcba9876543210");
+
+    fake.clear_faults();
+    fake.inject("stall".parse().unwrap());
+    let mut connection = Connection::open(fake.addr()).await;
+    let answer = tokio::time::timeout(Duration::from_millis(100), connection.ask("GET", PATH, &[])).await;
+    assert!(answer.is_err(), "half an answer, and no end of it: {answer:?}");
+    assert!(connection.has_unread(), "half of it came");
 }
 
 #[tokio::test]

@@ -1,151 +1,13 @@
-//! Misbehaviour on demand.
+//! Faults as text, `KIND[:PATH][:TIMES]`, and back.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::{Fault, FaultKind};
 use crate::Error;
-use crate::exchange::Asked;
-use crate::token;
-
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// Answers with this status. Without a `body` it is the error page of the imitated service.
-    Status {
-        /// The status, 100 to 999.
-        code: u16,
-        /// Seconds for a `Retry-After` header.
-        retry_after: Option<u64>,
-        /// The whole body.
-        body: Option<String>,
-    },
-    /// Waits, then goes on as if nothing were wrong (further faults included).
-    Delay(Duration),
-    /// Takes the request and never answers; the connection stays open.
-    Hang,
-    /// Takes the request and resets the connection (RST).
-    Reset,
-    /// Takes the request and closes the connection in order, without an answer.
-    Close,
-    /// Sends the real answer's first half and closes, though `Content-Length` promised the whole.
-    Truncate,
-    /// Sends that many bytes of filler, without saying how many there will be.
-    Huge(u64),
-    /// Answers 200 with JSON that ends in the middle.
-    BadJson,
-    /// Answers 200 with arrays nested that deep.
-    DeepJson(usize),
-    /// Answers 200 with bytes that are no UTF-8.
-    Binary,
-    /// Answers 200 with nothing.
-    Empty,
-    /// Answers 302 with this `Location`.
-    Redirect(String),
-    /// Gives the real answer and closes the connection after it, saying so.
-    ConnectionClose,
-    /// Never answers the session token request, and only that: what a packet hop limit does to a client behind a bridge.
-    DropReplies,
-    /// Drips the real answer, `bytes` at a time.
-    Slow {
-        /// Bytes per piece.
-        bytes: usize,
-        /// Pause after each piece.
-        every: Duration,
-    },
-}
-
-/// A fault on demand: what goes wrong, for which requests, and how often.
-///
-/// From text it is `KIND[:PATH][:TIMES]`. `KIND` is a status (`503`; `429=2` also sends `Retry-After: 2`), or one of
-/// `delay=2s`, `hang`, `reset`, `close`, `truncate`, `huge[=BYTES]`, `bad-json`, `deep-json[=DEPTH]`, `binary`, `empty`,
-/// `redirect[=LOCATION]`, `connection-close`, `drop-token`, `slow[=BYTES]`. `PATH` begins with `/` and stands for itself
-/// and everything it is a prefix of; a path that itself ends in `:` and digits needs `TIMES` after it.
-///
-/// ```
-/// use imds_fake::{Fault, FaultKind};
-/// let fault: Fault = "429=1:/metadata/instance:2".parse().unwrap();
-/// let kind = FaultKind::Status { code: 429, retry_after: Some(1), body: None };
-/// assert_eq!(fault, Fault::new(kind).path("/metadata/instance").times(2));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    kind: FaultKind,
-    path: Option<String>,
-    method: Option<String>,
-    /// How many requests are still affected; `None` is all of them.
-    left: Option<u32>,
-}
-
-impl Fault {
-    /// A fault of every request, until it is cleared.
-    #[must_use]
-    pub fn new(kind: FaultKind) -> Self {
-        Self { kind, path: None, method: None, left: None }
-    }
-
-    /// Only requests whose path (as sent, without query) is this one or begins with it.
-    #[must_use]
-    pub fn path(mut self, prefix_or_exact: &str) -> Self {
-        self.path = Some(prefix_or_exact.to_owned());
-        self
-    }
-
-    /// Only the first `n` requests that match; afterwards the service is itself again.
-    #[must_use]
-    pub fn times(mut self, n: u32) -> Self {
-        self.left = Some(n);
-        self
-    }
-
-    /// Only requests of this method, e.g. `PUT`.
-    #[must_use]
-    pub fn method(mut self, method: &str) -> Self {
-        self.method = Some(method.to_ascii_uppercase());
-        self
-    }
-
-    /// What goes wrong.
-    #[must_use]
-    pub fn kind(&self) -> &FaultKind {
-        &self.kind
-    }
-
-    fn affects(&self, asked: &Asked) -> bool {
-        let token_only = matches!(self.kind, FaultKind::DropReplies);
-        self.left != Some(0)
-            && self.path.as_ref().is_none_or(|path| asked.path.starts_with(path.as_str()))
-            && self.method.as_ref().is_none_or(|method| *method == asked.method)
-            && (!token_only || token::is_request(&asked.method, &asked.path))
-    }
-}
-
-/// The faults in force, in the order in which they were injected.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
-
-impl Faults {
-    pub(crate) fn push(&mut self, fault: Fault) {
-        self.0.push(fault);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// What this request suffers: every delay that matches, up to the first fault of another kind.
-    pub(crate) fn strike(&mut self, asked: &Asked) -> (Duration, Option<FaultKind>) {
-        let mut delay = Duration::ZERO;
-        for fault in self.0.iter_mut().filter(|fault| fault.affects(asked)) {
-            fault.left = fault.left.map(|left| left - 1);
-            match &fault.kind {
-                FaultKind::Delay(time) => delay = delay.saturating_add(*time),
-                kind => return (delay, Some(kind.clone())),
-            }
-        }
-        (delay, None)
-    }
-}
 
 impl FromStr for Fault {
     type Err = Error;
@@ -172,6 +34,48 @@ impl FromStr for Fault {
                 .times(times.parse().map_err(|_| Error::fault(spec, "the number of times is too large"))?);
         }
         Ok(fault)
+    }
+}
+
+/// A kind alone, as in a [`Fault`]'s text.
+impl FromStr for FaultKind {
+    type Err = Error;
+
+    fn from_str(kind: &str) -> Result<Self, Error> {
+        parse_kind(kind).map_err(|reason| Error::fault(kind, reason))
+    }
+}
+
+/// As it is read from text; the body that a status may have been given isn't a part of it.
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultKind::Status { code, retry_after: None, .. } => write!(f, "{code}"),
+            FaultKind::Status { code, retry_after: Some(seconds), .. } => write!(f, "{code}={seconds}"),
+            FaultKind::Delay(time) => write!(f, "delay={}ms", time.as_millis()),
+            FaultKind::Hang => f.write_str("hang"),
+            FaultKind::Reset => f.write_str("reset"),
+            FaultKind::Close => f.write_str("close"),
+            FaultKind::Truncate => f.write_str("truncate"),
+            FaultKind::Huge(bytes) => write!(f, "huge={bytes}"),
+            FaultKind::BadJson => f.write_str("bad-json"),
+            FaultKind::DeepJson(depth) => write!(f, "deep-json={depth}"),
+            FaultKind::Binary => f.write_str("binary"),
+            FaultKind::Empty => f.write_str("empty"),
+            FaultKind::Redirect(location) => write!(f, "redirect={location}"),
+            FaultKind::ConnectionClose => f.write_str("connection-close"),
+            FaultKind::DropReplies => f.write_str("drop-token"),
+            FaultKind::ExpiredToken => f.write_str("expired-token"),
+            FaultKind::Stall => f.write_str("stall"),
+            FaultKind::Portal => f.write_str("portal"),
+            FaultKind::Foreign(cloud) => write!(f, "foreign={cloud}"),
+            FaultKind::ContentType(media) => write!(f, "content-type={media}"),
+            FaultKind::ExtraHeader { name, value } => write!(f, "header={name}={value}"),
+            FaultKind::WithoutHeader(None) => f.write_str("no-header"),
+            FaultKind::WithoutHeader(Some(name)) => write!(f, "no-header={name}"),
+            FaultKind::DuplicateHeaders => f.write_str("duplicate-headers"),
+            FaultKind::Slow { bytes, .. } => write!(f, "slow={bytes}"),
+        }
     }
 }
 
@@ -219,7 +123,23 @@ fn parse_kind(text: &str) -> Result<FaultKind, String> {
             let bytes = number(16).and_then(to_usize)?;
             return Ok(FaultKind::Slow { bytes, every: Duration::from_millis(100) });
         }
+        "foreign" => {
+            let cloud = value.ok_or("`foreign` needs a cloud, as in `foreign=gcp`")?;
+            return cloud.parse().map(FaultKind::Foreign).map_err(|error: Error| error.to_string());
+        }
+        "content-type" => return header_value(value.unwrap_or("text/html")).map(FaultKind::ContentType),
+        "header" => {
+            let (name, value) = value
+                .and_then(|header| header.split_once('='))
+                .ok_or("`header` needs a name and a value, as in `header=Server=other`")?;
+            return Ok(FaultKind::ExtraHeader { name: header_name(name)?, value: header_value(value)? });
+        }
+        "no-header" => return value.map(header_name).transpose().map(FaultKind::WithoutHeader),
         "hang" => FaultKind::Hang,
+        "stall" => FaultKind::Stall,
+        "portal" => FaultKind::Portal,
+        "expired-token" => FaultKind::ExpiredToken,
+        "duplicate-headers" => FaultKind::DuplicateHeaders,
         "reset" => FaultKind::Reset,
         "close" => FaultKind::Close,
         "truncate" => FaultKind::Truncate,
@@ -230,14 +150,28 @@ fn parse_kind(text: &str) -> Result<FaultKind, String> {
         "drop-token" => FaultKind::DropReplies,
         _ => {
             return Err(format!(
-                "unknown kind `{name}`; known: a status, delay=TIME, hang, reset, close, truncate, huge, bad-json, \
-                 deep-json, binary, empty, redirect, connection-close, drop-token, slow"
+                "unknown kind `{name}`; known: a status, delay=TIME, hang, stall, reset, close, truncate, slow, huge, bad-json, \
+                 deep-json, binary, empty, portal, redirect, foreign=CLOUD, expired-token, drop-token, content-type, \
+                 header=NAME=VALUE, no-header, duplicate-headers, connection-close"
             ));
         }
     };
     match value {
         Some(_) => Err(format!("`{name}` takes no value")),
         None => Ok(kind),
+    }
+}
+
+fn header_name(text: &str) -> Result<String, String> {
+    let name =
+        HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no header's name"))?;
+    Ok(name.as_str().to_owned())
+}
+
+fn header_value(text: &str) -> Result<String, String> {
+    match HeaderValue::from_str(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("`{text}` is no header's value")),
     }
 }
 
@@ -258,6 +192,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cloud;
 
     fn status(code: u16) -> FaultKind {
         FaultKind::Status { code, retry_after: None, body: None }
@@ -281,9 +216,19 @@ mod tests {
                 Fault::new(FaultKind::Redirect("http://127.0.0.1:1/x".into())).path("/a"),
             ),
             ("drop-token", Fault::new(FaultKind::DropReplies)),
+            ("expired-token:1", Fault::new(FaultKind::ExpiredToken).times(1)),
+            ("foreign=gcp:/latest", Fault::new(FaultKind::Foreign(Cloud::Gcp)).path("/latest")),
+            ("content-type", Fault::new(FaultKind::ContentType("text/html".into()))),
+            (
+                "header=Server=a=b:/x",
+                Fault::new(FaultKind::ExtraHeader { name: "server".into(), value: "a=b".into() }).path("/x"),
+            ),
+            ("no-header", Fault::new(FaultKind::WithoutHeader(None))),
+            ("no-header=ETag", Fault::new(FaultKind::WithoutHeader(Some("etag".into())))),
         ];
         for (text, expected) in rows {
             assert_eq!(text.parse::<Fault>().unwrap(), expected, "{text}");
+            assert_eq!(expected.kind().to_string().parse(), Ok(expected.kind().clone()), "{text}");
         }
     }
 
@@ -299,22 +244,16 @@ mod tests {
             "503:latest",
             "delay=soon",
             "503:/a:99999999999",
+            "foreign",
+            "foreign=mars",
+            "header=x",
+            "header=a b=c",
+            "header=a=b\nc",
+            "no-header=a b",
+            "portal=1",
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.starts_with("fault `"), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn a_fault_wears_out_and_the_next_one_follows() {
-        let mut faults = Faults::default();
-        faults.push(Fault::new(FaultKind::Delay(Duration::from_secs(1))).times(1));
-        faults.push(Fault::new(status(503)).path("/a").times(1));
-        faults.push(Fault::new(status(404)).method("put"));
-        let get = Asked { method: "GET".into(), path: "/abc".into(), ..Asked::default() };
-        assert_eq!(faults.strike(&get), (Duration::from_secs(1), Some(status(503))));
-        assert_eq!(faults.strike(&get), (Duration::ZERO, None));
-        let put = Asked { method: "PUT".into(), ..get };
-        assert_eq!(faults.strike(&put), (Duration::ZERO, Some(status(404))));
     }
 }
