@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a scenario, a path or a fault was refused. The message is a lower-case fragment that names what was given and,
+/// Why a scenario, a path, a fault or an event was refused. The message is a lower-case fragment that names what was given and,
 /// where that is a closed set, what would have been accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -15,6 +15,7 @@ enum Problem {
     Scenario { name: String, reason: String },
     Path { path: String, reason: String },
     Fault { spec: String, reason: String },
+    Event { kind: String, reason: String },
 }
 
 impl Error {
@@ -33,6 +34,10 @@ impl Error {
 
     pub(crate) fn fault(spec: &str, reason: impl Into<String>) -> Self {
         Self { problem: Problem::Fault { spec: spec.to_owned(), reason: reason.into() } }
+    }
+
+    pub(crate) fn event(kind: &str, reason: impl Into<String>) -> Self {
+        Self { problem: Problem::Event { kind: kind.to_owned(), reason: reason.into() } }
     }
 
     /// Whether a name (of a cloud or a scenario) was not a known one.
@@ -56,6 +61,7 @@ impl fmt::Display for Error {
             }
             Problem::Scenario { name, reason } => write!(f, "scenario `{name}` is not valid: {reason}"),
             Problem::Path { path, reason } => write!(f, "`{path}` can't be changed: {reason}"),
+            Problem::Event { kind, reason } => write!(f, "no event `{kind}`: {reason}"),
             Problem::Fault { spec, reason } => write!(f, "fault `{spec}` is not valid: {reason}"),
         }
     }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
 use crate::clouds::{self, Service};
+use crate::event::{self, Event};
 use crate::fault::{Fault, InForce};
 use crate::server::{Host, Running, lock};
 use crate::{Cloud, Error, Recorded, Scenario};
@@ -121,6 +122,14 @@ impl Fake {
     /// When there is nothing at that path.
     pub fn remove(&self, path: &str) -> Result<(), Error> {
         self.change(|service| clouds::remove(service, path))
+    }
+
+    /// Has the service announce an event from now on, as it would.
+    ///
+    /// # Errors
+    /// When this cloud announces no events of that kind.
+    pub fn announce(&self, event: &Event) -> Result<(), Error> {
+        self.change(|service| event::announce(service, self.cloud, event))
     }
 
     /// Makes every session token issued so far invalid: AWS answers 401 to them. Clouds without session tokens have none.

@@ -32,12 +32,15 @@
 //! Where things are: `scenario` loads the files of the `scenarios` folder, which hold captured documents and no logic;
 //! `clouds` answers one request from them, as pure functions, each cloud in a file of its own, with `tree`, `json_tree`,
 //! `json_files` and `token` for what clouds have in common; `server` owns sockets, connections and long polls; `fault` says what
-//! goes wrong and when, `misbehave` does it to an answer, and `stranger` is nothing but fault.
+//! goes wrong and when, `misbehave` does it to an answer, and `stranger` is nothing but fault; `event` announces what clouds announce;
+//! `control` gives other processes what [`Fake`] gives this one.
 
 mod cloud;
 mod clouds;
+mod control;
 mod document;
 mod error;
+mod event;
 mod exchange;
 mod fake;
 mod fault;
@@ -56,7 +59,9 @@ mod token;
 mod tree;
 
 pub use cloud::Cloud;
+pub use control::Control;
 pub use error::Error;
+pub use event::{Event, EventKind};
 pub use fake::Fake;
 pub use fault::{Fault, FaultKind, InForce};
 pub use record::Recorded;

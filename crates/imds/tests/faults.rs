@@ -174,6 +174,66 @@ async fn azure_is_gone_for_a_while_and_the_others_for_good() {
 }
 
 #[tokio::test]
+async fn what_the_service_said_counts_more_than_that_time_ran_out() {
+    let fake = fake("azure", &["410:/metadata/instance:1", "hang"]).await;
+    let builder = told("azure", &fake.url(), &[]).timeout(Duration::from_millis(700));
+    let error = error(&client(builder).read(ID).await.unwrap());
+    assert_eq!(error.kind(), ErrorKind::Gone, "{error}");
+}
+
+#[tokio::test]
+async fn a_cloud_that_wants_a_token_is_asked_for_one_again_soon() {
+    for cloud in ["akamai", "ibm"] {
+        let fake = fake(cloud, &["404"]).await;
+        let client = client_of(&fake);
+        assert_eq!(error(&client.read(ID).await.unwrap()).kind(), ErrorKind::Unauthorized, "{cloud}");
+        fake.clear_faults();
+        let started = Instant::now();
+        while client.read(ID).await.unwrap().text(Field::InstanceId).is_none() {
+            assert!(started.elapsed() < Duration::from_secs(5), "{cloud} stays without a token");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_no_json_but_a_tag_may_be() {
+    let fake = fake("gcp:gke", &["bad-json:/computeMetadata/v1/instance/name"]).await;
+    fake.inject("deep-json=100:/computeMetadata/v1/instance/attributes/cluster-name".parse().unwrap());
+    let metadata = client_of(&fake).read(&[Field::InstanceName, Field::ClusterName]).await.unwrap();
+    for field in [Field::InstanceName, Field::ClusterName] {
+        assert_eq!(metadata.value(field).unwrap_err().kind(), ErrorKind::Malformed, "{field}");
+    }
+    let fake = service::fake("aws", &[]).await;
+    fake.set("meta-data/tags/instance/Name", "{\"role\": \"db\"}").unwrap();
+    let metadata = client_of(&fake).read(&[Field::InstanceName]).await.unwrap();
+    assert_eq!(metadata.text(Field::InstanceName), Some("{\"role\": \"db\"}"));
+}
+
+#[tokio::test]
+async fn every_refusal_comes_with_a_remedy() {
+    for cloud in imds_fake::Cloud::ALL {
+        for fault in ["401", "403", "429=3600", "418", "redirect", "reset", "bad-json", "drop-token"] {
+            let fake = fake(cloud.name(), &[fault]).await;
+            let metadata = client_of(&fake).read(ID).await.unwrap();
+            if let Some(Reading::Failed(error)) = metadata.reading(Field::InstanceId) {
+                assert!(error.remedy().is_some(), "{cloud} {fault}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn time_that_was_spent_on_a_token_is_no_lack_of_a_connection() {
+    for cloud in ["aws", "alibaba"] {
+        let fake = fake(cloud, &["hang"]).await;
+        let builder = told(cloud, &fake.url(), &[]).timeout(Duration::from_millis(300));
+        let error = error(&client(builder).read(ID).await.unwrap());
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_absent_at_once() {
     each_cloud(|cloud, path| async move {
         let fake = fake(cloud, &[&format!("404:{path}")]).await;

@@ -7,6 +7,7 @@ mod aws;
 mod azure;
 mod client;
 mod cloudstack;
+mod control;
 mod digitalocean;
 mod exoscale;
 mod faults;

@@ -127,7 +127,10 @@ impl Documents {
     pub(crate) fn malformed(&self, source: &Source, why: &str) -> Error {
         let place = source.to_string();
         let place = place.strip_prefix("imds:").unwrap_or(&place);
-        Error::new(ErrorKind::Malformed, why).with_cloud(&self.cloud).with_path(place)
+        Error::new(ErrorKind::Malformed, why)
+            .with_cloud(&self.cloud)
+            .with_path(place)
+            .with_remedy("something else than the metadata service may answer on its address")
     }
 }
 

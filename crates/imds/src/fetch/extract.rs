@@ -103,6 +103,9 @@ pub(super) fn by_rule(documents: &Documents, field: Field, rule: &Rule) -> Outco
         };
         let Some(first) = found.first() else { continue };
         if let Some(text) = text(documents, rule, first)? {
+            if Documents::split(place).1.is_empty() && begins_as_json(&text) && !is_a_tag(documents, place) {
+                return Err(documents.malformed(&first.source, "the answer is JSON, not a value"));
+            }
             let text = spelled(documents, field, first, text)?;
             return Ok(Some(Extracted::new(Value::Text(text), first.source.clone())));
         }
@@ -146,6 +149,20 @@ fn spelled(documents: &Documents, field: Field, found: &Found<'_>, text: String)
 /// Whether it could be an identifier, and isn't a sentence, JSON or markup.
 fn is_word(text: &str) -> bool {
     !text.chars().any(|c| c.is_whitespace() || c.is_control() || r#"<>{}[]"'\`"#.contains(c))
+}
+
+/// Whether a text is the beginning of some object or of nested lists. A name may well begin with a bracket.
+fn begins_as_json(text: &str) -> bool {
+    ["{\"", "[{", "[[", "[\""].iter().any(|beginning| text.trim_start().starts_with(beginning))
+}
+
+/// Whether a document is one of the tags, which hold whatever people put there.
+fn is_a_tag(documents: &Documents, name: &str) -> bool {
+    let description = documents.description();
+    let path_of = |name: &str| Some(&*description.documents.get(name)?.path);
+    let Some((path, tags)) = path_of(name).zip(description.fields.get("tags")) else { return false };
+    let mut folders = tags.from.iter().filter_map(|place| path_of(Documents::split(place).0));
+    folders.any(|folder| path.starts_with(folder))
 }
 
 pub(super) fn respell(rule: &Rule, text: &str) -> Option<String> {

@@ -64,7 +64,9 @@ impl Service {
                 None => error,
             };
         }
-        let disabled = self.protocol.when_disabled.as_deref();
+        let disabled = self.protocol.when_disabled.as_deref().or(Some(
+            "the platform's settings, or a proxy or network policy on the way, may forbid it; look at `imds doctor`",
+        ));
         let (kind, message, remedy) = match status {
             401 => (
                 ErrorKind::Unauthorized,

@@ -318,6 +318,7 @@ impl Service {
         let mut deadline = deadline;
         let mut tries = 0;
         let mut renewals = 0;
+        let mut refused: Option<Answer> = None;
         loop {
             let pass = self.pass(deadline).await?;
             let mut request = Request::get(asked);
@@ -334,7 +335,14 @@ impl Service {
             if self.protocol.token.is_some() {
                 request.read_time = request.read_time.max(self.permissions.token_time);
             }
-            let outcome = self.sent(&request, deadline).await;
+            let mut outcome = self.sent(&request, deadline).await;
+            // What the service said before says more than that there was no time to ask again.
+            if let Err(Failure::NoAnswer(patience)) = outcome
+                && patience < request.read_time
+                && let Some(before) = refused.take()
+            {
+                outcome = Ok(before);
+            }
             if let Ok(answer) = &outcome {
                 self.look_at_server(answer);
             }
@@ -379,6 +387,7 @@ impl Service {
             if let Some(observer) = self.exchange.observer() {
                 observer.retried(&self.cloud);
             }
+            refused = outcome.ok();
             tokio::time::sleep(pause).await;
         }
     }

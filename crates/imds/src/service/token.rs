@@ -130,7 +130,8 @@ impl Service {
                 Ok(Pass::Token { token, generation })
             }
             Ok(Reply::NotToBeHad(why)) => {
-                let again_after = if self.permissions.tokenless { WITHOUT } else { SHARED };
+                // Only where requests are answered without it, nothing is lost by not asking again soon.
+                let again_after = if self.does_without(protocol) { WITHOUT } else { SHARED };
                 state.1 = State::NotToBeHad { why: why.clone(), until: Instant::now() + again_after };
                 self.without(protocol, why)
             }
@@ -143,11 +144,15 @@ impl Service {
 
     /// No token can be had: the request is made without, where that is permitted.
     fn without(&self, protocol: &Protocol, why: Error) -> Result<Pass, Error> {
-        if !self.permissions.tokenless || protocol.without.is_none() {
+        if !self.does_without(protocol) {
             return Err(why);
         }
         self.tokens.spoken.store(WITHOUT_TOKEN, Ordering::Relaxed);
         Ok(Pass::Without { why })
+    }
+
+    fn does_without(&self, protocol: &Protocol) -> bool {
+        self.permissions.tokenless && protocol.without.is_some()
     }
 
     async fn request_token(&self, protocol: &Protocol, deadline: Deadline) -> Result<Reply, Error> {
@@ -214,10 +219,12 @@ impl Service {
         );
         let error =
             Error::new(ErrorKind::HopLimit, message).with_cloud(&self.cloud).with_path(&*protocol.path);
-        match protocol.when_unanswered.as_deref() {
-            Some(remedy) => error.with_remedy(remedy.to_owned()),
-            None => error,
-        }
+        let remedy = protocol.when_unanswered.as_deref();
+        error.with_remedy(
+            remedy
+                .unwrap_or("the reply may be lost on the way into a container; use the host's network")
+                .to_owned(),
+        )
     }
 
     /// The token and how long it lives. Where the service says that of every token, a reply without it comes from

@@ -178,8 +178,17 @@ impl Exchange {
                 other => return other,
             }
         }
-        let fresh = self.open(request.privileged, deadline).await?;
-        self.send_on(fresh, request, deadline).await
+        if deadline.left().is_zero() {
+            return Err(out_of_time());
+        }
+        match self.open(request.privileged, deadline).await {
+            Ok(fresh) => self.send_on(fresh, request, deadline).await,
+            // The service was reached before; what ran out is the time, on something else.
+            Err(Failure::ConnectTimedOut(patience)) if patience < CONNECT_TIME && self.requests() > 0 => {
+                Err(Failure::NoAnswer(patience))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn send_on(
