@@ -233,7 +233,7 @@ pub(crate) enum Command {
     ///
     /// Prints the variables that point clients at it, for `eval` in a shell.
     #[cfg(feature = "fake")]
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{FAULTS_AND_CONTROL}\n\n{EXIT_CODES}"))]
     Fake(Fake),
 
     /// Say what is wrong between this machine and its metadata, and what to type
@@ -487,6 +487,32 @@ pub(crate) struct Watch {
 }
 
 #[cfg(feature = "fake")]
+const FAULTS_AND_CONTROL: &str = "\
+Faults (KIND of --fault; PATH is a beginning, and without TIMES it lasts):
+  503, 429=2                 that status, with Retry-After: 2
+  delay=2s, slow[=BYTES]     answers late; answers that drip
+  hang, stall                no answer; half of one, and the connection stays open
+  reset, close, truncate     the connection breaks before the answer, or in its middle
+  bad-json, deep-json[=N], binary, empty, huge[=BYTES]
+                             answers that aren't what the service says
+  portal, redirect[=URL], foreign=CLOUD
+                             somebody else answers
+  drop-token, expired-token  tokens don't arrive (hop limit); tokens expire
+  content-type[=TYPE], header=NAME=VALUE, no-header[=NAME], duplicate-headers, connection-close
+                             right answers with other headers
+
+Control API (--control; JSON; refuses browsers):
+  GET /                      what is served, and these
+  GET, POST, DELETE /faults  \"503:/latest:2\", or {\"kind\", \"path\", \"method\", \"times\", \"body\"}, or a list of them
+  DELETE /faults/ID          takes one away
+  GET, DELETE /requests      what was asked, with counts
+  POST /set                  {\"meta-data/instance-type\": \"m7g.large\"}; null takes a value away
+  POST /expire-tokens        every session token issued so far
+  POST /events               {\"kind\": \"interruption\", \"in_seconds\": 120}; or rebalance, maintenance, scaling
+
+  curl -d '\"503:/latest/meta-data:2\"' $IMDS_FAKE_CONTROL/faults";
+
+#[cfg(feature = "fake")]
 #[derive(Debug, Args)]
 pub(crate) struct Fake {
     /// The cloud, and the scenario where it isn't the plain one
@@ -509,6 +535,10 @@ pub(crate) struct Fake {
     /// Misbehave: KIND[:PATH][:TIMES], such as 503:/latest/meta-data/tags:2, delay=2s, hang, reset
     #[arg(long, value_name = "FAULT")]
     pub(crate) fault: Vec<String>,
+
+    /// Also listen here, on loopback, for changes while it runs (see below); its URL is exported as `IMDS_FAKE_CONTROL`
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) control: Option<std::net::SocketAddr>,
 
     /// Serve a scenario of your own
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

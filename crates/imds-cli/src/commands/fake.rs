@@ -1,8 +1,10 @@
 //! `imds fake`: a fake metadata service until it is interrupted.
 
+use std::sync::Arc;
+
 use imds::Error;
 use imds::model::ErrorKind;
-use imds_fake::{Cloud, Fake, Fault, Scenario};
+use imds_fake::{Cloud, Control, Fake, Fault, Scenario};
 
 use crate::args::Fake as Arguments;
 use crate::exit::{DONE, Ending, usage};
@@ -73,8 +75,19 @@ pub(super) async fn run(
     for fault in faults {
         fake.inject(fault);
     }
+    let fake = Arc::new(fake);
+    let control = match arguments.control {
+        Some(addr) => Some(Control::bind(Arc::clone(&fake), addr).await.map_err(|error| {
+            usage(format!("can't listen on {addr}: {error}"))
+                .with_path("--control")
+                .with_remedy("--control 127.0.0.1:0 takes a free port of loopback")
+        })?),
+        None => None,
+    };
+    let mut exports = fake.exports();
+    exports.extend(control.as_ref().map(|control| ("IMDS_FAKE_CONTROL".to_owned(), control.url())));
     let exports: String =
-        fake.exports().iter().map(|(name, value)| format!("export {name}={}\n", shell_word(value))).collect();
+        exports.iter().map(|(name, value)| format!("export {name}={}\n", shell_word(value))).collect();
     output.text(&exports)?;
     messages.note(&format!("serving {what} on {}; Ctrl-C ends it", fake.url()));
     interruption.wait().await;

@@ -1,6 +1,7 @@
 //! `imds fake` and `--fake`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::harness::{Folder, Imds, imds};
@@ -63,6 +64,57 @@ fn values_and_faults_are_set_from_the_command_line() {
     );
     assert_eq!(running.ask("get instance_id").result(), (0, "11111111-2222-4333-8444-555555555555\n"));
     assert_eq!(running.ask("get public_ipv4").code, 4);
+}
+
+/// What curl does: a request to a URL without a path, its status and its body.
+fn curl(method: &str, url: &str, path: &str, body: &str) -> (u16, String) {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[test]
+fn it_is_changed_and_watched_while_it_runs() {
+    let running = Running::start(&["aws", "--control", "127.0.0.1:0"], 3);
+    let (name, control) = running.exports.last().unwrap();
+    assert_eq!(name, "IMDS_FAKE_CONTROL");
+    let (status, _) = curl("POST", control, "/faults", "{\"kind\": \"403\", \"path\": \"/latest/dynamic\"}");
+    assert_eq!(status, 201);
+    assert_eq!(running.ask("get region").code, 5);
+    let (status, requests) = curl("GET", control, "/requests", "");
+    assert!(status == 200 && requests.contains("/latest/dynamic/instance-identity/document"), "{requests}");
+    assert_eq!(curl("DELETE", control, "/faults", "").0, 200);
+    assert_eq!(curl("POST", control, "/set", "{\"meta-data/placement/region\": \"eu-north-1\"}").0, 200);
+    assert_eq!(running.ask("get region").result(), (0, "eu-north-1\n"));
+    assert_eq!(curl("POST", control, "/events", "{\"kind\": \"interruption\"}").0, 200);
+    let notice = running.ask("raw /latest/meta-data/spot/instance-action");
+    assert!(notice.stdout.contains("\"action\":\"terminate\""), "{}", notice.stdout);
+}
+
+#[test]
+fn it_is_controlled_from_this_machine_only() {
+    let ran = imds("fake aws --listen 127.0.0.1:0 --control 0.0.0.0:0");
+    assert_eq!(ran.result(), (2, ""));
+    assert!(ran.stderr.contains("--control") && ran.stderr.contains("loopback only"), "{}", ran.stderr);
+}
+
+#[test]
+fn its_help_names_every_fault_and_request() {
+    let help = imds("fake --help").stdout;
+    let known = "loud".parse::<imds_fake::Fault>().unwrap_err().to_string();
+    let known = known.split_once("a status, ").unwrap().1;
+    for kind in known.split(", ").map(|kind| kind.split('=').next().unwrap()) {
+        assert!(help.contains(kind), "{kind}: {help}");
+    }
+    for path in ["/faults/ID", "/requests", "/set", "/expire-tokens", "/events"] {
+        assert!(help.contains(path), "{path}");
+    }
 }
 
 #[test]
