@@ -109,13 +109,31 @@ pub(crate) struct Global {
 
     /// Ask a running agent first: auto (if there is one), never, or the one at this socket [default: auto]
     ///
-    /// --endpoint, --fake, --sysroot and --offline mean never.
+    /// --endpoint, --fake, --sysroot, --offline, --interface, --source-address, --fwmark and --api-version mean never.
     #[arg(long, global = true, value_name = "auto|never|SOCKET", value_hint = clap::ValueHint::FilePath)]
     pub(crate) agent: Option<String>,
 
     /// Never fall back to IMDSv1 on AWS
     #[arg(long, global = true)]
     pub(crate) no_imdsv1: bool,
+
+    /// Send through this interface and no other (Linux)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) interface: Option<String>,
+
+    /// Send from this address, one of this machine's own
+    #[arg(long, global = true, value_name = "IP")]
+    pub(crate) source_address: Option<String>,
+
+    /// Mark packets with this number, for the host's routing rules; needs CAP_NET_ADMIN (Linux)
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub(crate) fwmark: Option<String>,
+
+    /// Ask in this version and no other, where the cloud has dated ones: 2021-02-01 (Azure)
+    ///
+    /// Refused on clouds without versions.
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub(crate) api_version: Option<String>,
 
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

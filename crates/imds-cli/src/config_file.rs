@@ -10,6 +10,10 @@
 //! timeout = "5s"
 //! probe_timeout = "1s"
 //! imdsv1 = true
+//! interface = "eth1"         # requests leave through this interface
+//! source_address = "10.0.0.4" # … from this address
+//! fwmark = "0x7fff0815"      # … with this mark
+//! api_version = "2021-02-01" # the version to ask in, on clouds with dated versions
 //! log = "error"
 //! ```
 
@@ -47,6 +51,10 @@ pub(crate) struct File {
     pub(crate) timeout: Option<Duration>,
     pub(crate) probe_timeout: Option<Duration>,
     pub(crate) imdsv1: Option<bool>,
+    pub(crate) interface: Option<Placed<String>>,
+    pub(crate) source_address: Option<Placed<String>>,
+    pub(crate) fwmark: Option<Placed<String>>,
+    pub(crate) api_version: Option<Placed<String>>,
     pub(crate) log: Option<Targets>,
 }
 
@@ -64,6 +72,10 @@ struct Written {
     timeout: Option<Spanned<String>>,
     probe_timeout: Option<Spanned<String>>,
     imdsv1: Option<bool>,
+    interface: Option<Spanned<String>>,
+    source_address: Option<Spanned<String>>,
+    fwmark: Option<Spanned<String>>,
+    api_version: Option<Spanned<String>>,
     log: Option<Spanned<String>>,
 }
 
@@ -77,6 +89,10 @@ const KEYS: &[&str] = &[
     "timeout",
     "probe_timeout",
     "imdsv1",
+    "interface",
+    "source_address",
+    "fwmark",
+    "api_version",
     "log",
 ];
 
@@ -138,6 +154,10 @@ impl File {
             timeout: time(placed!(timeout))?,
             probe_timeout: time(placed!(probe_timeout))?,
             imdsv1: written.imdsv1,
+            interface: placed!(interface),
+            source_address: placed!(source_address),
+            fwmark: placed!(fwmark),
+            api_version: placed!(api_version),
             log,
         };
         file.check(described)?;
@@ -158,6 +178,18 @@ impl File {
         }
         if let Some((url, place)) = &self.endpoint {
             builder = builder.endpoint(url, place);
+        }
+        if let Some((name, place)) = &self.interface {
+            builder = builder.interface(name, place);
+        }
+        if let Some((address, place)) = &self.source_address {
+            builder = builder.source_address(address, place);
+        }
+        if let Some((mark, place)) = &self.fwmark {
+            builder = builder.fwmark(mark, place);
+        }
+        if let Some((version, place)) = &self.api_version {
+            builder = builder.api_version(version, place);
         }
         builder.build().map(drop)
     }
@@ -229,6 +261,10 @@ mod tests {
             ("clouds = [\"aws\", \"azur\"]", "imds.toml:1: clouds", "azur", "did you mean azure?"),
             ("endpoint = \"127.0.0.1\"", "imds.toml:1: endpoint", "", ""),
             ("network = \"maybe\"", "imds.toml:1: network", "maybe", ""),
+            ("interface = \"a/b\"", "imds.toml:1: interface", "a/b", "ip link"),
+            ("source_address = \"eth0\"", "imds.toml:1: source_address", "eth0", "10.0.0.4"),
+            ("\nfwmark = \"many\"", "imds.toml:2: fwmark", "many", "0x7fff0815"),
+            ("api_version = \"1&2\"", "imds.toml:1: api_version", "1&2", "2021-02-01"),
             ("log = \"loud\"", "imds.toml:1: log", "loud", "write error, "),
             ("sysroot = \"/no/such\"", "imds.toml:1: sysroot", "/no/such", "leave the key out"),
             ("timeout = \"5s\"\ntimeout = \"6s\"", "imds.toml:2", "duplicate key", "correct the file"),

@@ -140,6 +140,7 @@ impl Settings {
         if arguments.offline {
             builder = builder.network(Network::Off);
         }
+        builder = with_ways_of_asking(builder, arguments);
         builder = builder.agent(agent_use(arguments)?);
         if let Some(time) = &arguments.probe_timeout {
             builder = builder.probe_timeout(duration(time, "--probe-timeout")?);
@@ -205,9 +206,39 @@ impl Settings {
     }
 }
 
-/// Which agent is asked first.
+/// Options about the way in which a service is asked.
+fn ways_of_asking(arguments: &Global) -> [(&'static str, Option<&String>); 4] {
+    [
+        ("--interface", arguments.interface.as_ref()),
+        ("--source-address", arguments.source_address.as_ref()),
+        ("--fwmark", arguments.fwmark.as_ref()),
+        ("--api-version", arguments.api_version.as_ref()),
+    ]
+}
+
+/// The same with what options say about the way in which a service is asked.
+pub(crate) fn with_ways_of_asking(mut builder: ConfigBuilder, arguments: &Global) -> ConfigBuilder {
+    if let Some(name) = &arguments.interface {
+        builder = builder.interface(name, "--interface");
+    }
+    if let Some(address) = &arguments.source_address {
+        builder = builder.source_address(address, "--source-address");
+    }
+    if let Some(mark) = &arguments.fwmark {
+        builder = builder.fwmark(mark, "--fwmark");
+    }
+    if let Some(version) = &arguments.api_version {
+        builder = builder.api_version(version, "--api-version");
+    }
+    builder
+}
+
+/// Which agent is asked first. Who says how the service is to be asked wants it asked.
 fn agent_use(arguments: &Global) -> Result<AgentUse, Error> {
     let socket = match arguments.agent.as_deref() {
+        None | Some("auto") if ways_of_asking(arguments).iter().any(|(_, told)| told.is_some()) => {
+            return Ok(AgentUse::Never);
+        }
         None | Some("auto") => return Ok(AgentUse::Auto),
         Some("never") => return Ok(AgentUse::Never),
         Some(socket) => socket,
@@ -229,7 +260,8 @@ fn agent_use(arguments: &Global) -> Result<AgentUse, Error> {
         ("--offline", arguments.offline),
         ("--fake", fake),
     ];
-    match elsewhere.iter().find(|(_, given)| *given) {
+    let ways = ways_of_asking(arguments).map(|(option, told)| (option, told.is_some()));
+    match elsewhere.iter().chain(&ways).find(|(_, given)| *given) {
         Some((option, _)) => {
             Err(crate::exit::usage(format!("an agent can't be asked together with {option}"))
                 .with_path("--agent")
@@ -276,6 +308,18 @@ fn this_machine(arguments: &Global, environment: &Environment, file: &File) -> C
     }
     if let Some(network) = file.network.filter(|_| unset("IMDS_NETWORK")) {
         builder = builder.network(network);
+    }
+    if let Some((name, place)) = file.interface.as_ref().filter(|_| unset("IMDS_INTERFACE")) {
+        builder = builder.interface(name, place);
+    }
+    if let Some((address, place)) = file.source_address.as_ref().filter(|_| unset("IMDS_SOURCE_ADDRESS")) {
+        builder = builder.source_address(address, place);
+    }
+    if let Some((mark, place)) = file.fwmark.as_ref().filter(|_| unset("IMDS_FWMARK")) {
+        builder = builder.fwmark(mark, place);
+    }
+    if let Some((version, place)) = file.api_version.as_ref().filter(|_| unset("IMDS_API_VERSION")) {
+        builder = builder.api_version(version, place);
     }
     builder
 }

@@ -12,8 +12,18 @@ use imds_model::{Field, Metadata, Shape, Tags};
 pub const PREFIX: &str = "IMDS_";
 
 /// Variables that configure our own programs. A value must never steer it when it becomes its environment.
-const RESERVED: [&str; 6] =
-    ["IMDS_URL", "IMDS_SYSROOT", "IMDS_FORCE_CLOUD", "IMDS_NETWORK", "IMDS_TIMEOUT", "IMDS_LOG"];
+const RESERVED: [&str; 10] = [
+    "IMDS_URL",
+    "IMDS_SYSROOT",
+    "IMDS_FORCE_CLOUD",
+    "IMDS_NETWORK",
+    "IMDS_TIMEOUT",
+    "IMDS_LOG",
+    "IMDS_INTERFACE",
+    "IMDS_SOURCE_ADDRESS",
+    "IMDS_FWMARK",
+    "IMDS_API_VERSION",
+];
 
 /// Variables with their values, and what had to be left out of them.
 ///

@@ -19,7 +19,7 @@ use crate::detect::{cloud_init, note, probe, told};
 use crate::fetch::{extract, plan, read};
 use crate::secrets::{Path, Ruling};
 use crate::service::{Permissions, Service};
-use crate::transport::{Deadline, Exchange, Network};
+use crate::transport::{Deadline, Network};
 use crate::{clouds, volume};
 
 /// An agent has its answers at hand; the rest of the time is the service's.
@@ -270,8 +270,7 @@ impl Client {
         if candidates.is_empty() {
             return (before.0, before.1, 0, None);
         }
-        let means = (config.network, &config.trust, config.observer.as_ref());
-        let probed = probe::probe(&candidates, &config.machine, means, budget, evidence).await;
+        let probed = probe::probe(&candidates, config, budget, evidence).await;
         let native: Vec<&Arc<Service>> =
             probed.identified.iter().filter(|service| !probe::is_imitated(service)).collect();
         let outcome = match native.first().or(probed.identified.first().as_ref()) {
@@ -424,6 +423,11 @@ impl Client {
         let config = self.config();
         let cloud = clouds::cloud_name(description);
         let protocol = description.service.as_ref().ok_or_else(|| unreadable(&cloud))?;
+        if let (Some((version, origin)), None) = (&config.api_version, &protocol.version) {
+            let message = format!("{} has no versions to choose {version:?} from", &*description.title);
+            let error = Error::new(ErrorKind::Usage, message).with_path(origin);
+            return Err(error.with_remedy("leave it out; it is for clouds with dated versions, such as azure"));
+        }
         if let Some(variable) = config.disabled_by(protocol) {
             return Err(Error::new(
                 ErrorKind::Disabled,
@@ -442,10 +446,9 @@ impl Client {
             return Ok(Arc::clone(service));
         }
         let endpoint = config.endpoint_of(description, protocol).map_err(|error| error.with_cloud(&cloud))?;
-        let exchange = Exchange::new(endpoint, config.network, config.trust.clone());
-        let exchange = Arc::new(exchange.observed_by(config.observer.clone()));
+        let exchange = Arc::new(config.exchange(endpoint));
         let permissions = self.permissions(description);
-        let service = Service::new(description, protocol, exchange, permissions, config.machine.clone());
+        let service = Service::new(description, protocol, exchange, permissions, config);
         services.insert(description.name.to_string(), Arc::clone(&service));
         Ok(service)
     }

@@ -13,8 +13,9 @@ use crate::clouds::Clouds;
 use crate::clouds::description::{Description, Service as Protocol};
 use crate::machine::{Environment, Files, Machine, Sysroot, leases, links};
 use crate::observer::Observer;
+use crate::service::is_plausible_version;
 use crate::transport::retry::TRIES;
-use crate::transport::{Endpoint, Network, Trust, tls};
+use crate::transport::{Egress, Endpoint, Exchange, Network, Trust, tls};
 
 /// How long a command may wait for an answer in all.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +37,9 @@ pub struct Config {
     pub(crate) machine_counts: bool,
     pub(crate) network: Network,
     pub(crate) trust: Trust,
+    pub(crate) egress: Egress,
+    /// The only version that services with versions are asked in, and where it was told.
+    pub(crate) api_version: Option<(String, String)>,
     pub(crate) timeout: Duration,
     pub(crate) probe_timeout: Duration,
     pub(crate) tokenless: bool,
@@ -179,6 +183,13 @@ impl Config {
         })
     }
 
+    /// Connections to a service, as this configuration wants them.
+    pub(crate) fn exchange(&self, endpoint: Endpoint) -> Exchange {
+        Exchange::new(endpoint, self.network, self.trust.clone())
+            .leaving_by(self.egress.clone())
+            .observed_by(self.observer.clone())
+    }
+
     /// How many tries a request to this cloud has in all.
     pub(crate) fn tries_of(&self, cloud: &Description) -> u32 {
         let variable = cloud.service.as_ref().and_then(|protocol| protocol.tries_variable.as_deref());
@@ -242,6 +253,10 @@ pub struct ConfigBuilder {
     sysroot: Option<String>,
     files: Option<Arc<dyn Files>>,
     network: Option<Network>,
+    interface: Option<(String, String)>,
+    source_address: Option<(String, String)>,
+    fwmark: Option<(String, String)>,
+    api_version: Option<(String, String)>,
     #[cfg(feature = "tls")]
     roots: Vec<(Vec<u8>, String)>,
     timeout: Option<Duration>,
@@ -345,6 +360,35 @@ impl ConfigBuilder {
         self
     }
 
+    /// The interface through which services are asked (`SO_BINDTODEVICE`; Linux only), for machines whose routes don't say.
+    /// Default: the variable `IMDS_INTERFACE`, else what the routes say.
+    pub fn interface(mut self, name: &str, origin: &str) -> Self {
+        self.interface = Some((name.to_owned(), origin.to_owned()));
+        self
+    }
+
+    /// The address, one of this machine's own, from which services are asked; only services of its family can be. Default:
+    /// the variable `IMDS_SOURCE_ADDRESS`, else what the routes say.
+    pub fn source_address(mut self, address: &str, origin: &str) -> Self {
+        self.source_address = Some((address.to_owned(), origin.to_owned()));
+        self
+    }
+
+    /// The mark that the packets to services carry (`SO_MARK`; Linux only, needs `CAP_NET_ADMIN`), for hosts whose rules
+    /// let only marked packets through: decimal, or hexadecimal after `0x`. Default: the variable `IMDS_FWMARK`, else none.
+    pub fn fwmark(mut self, mark: &str, origin: &str) -> Self {
+        self.fwmark = Some((mark.to_owned(), origin.to_owned()));
+        self
+    }
+
+    /// The one version in which services with versions (Azure's `api-version`) are asked; none is negotiated. Reading from a
+    /// service without versions is then [`ErrorKind::Usage`]. Default: the variable `IMDS_API_VERSION`, else the best that
+    /// both know.
+    pub fn api_version(mut self, version: &str, origin: &str) -> Self {
+        self.api_version = Some((version.to_owned(), origin.to_owned()));
+        self
+    }
+
     /// Trusts the certificates of this PEM text as roots, beside the system's, where a service is asked over TLS (feature
     /// `tls`). `origin` is what errors call the text.
     #[cfg(feature = "tls")]
@@ -438,6 +482,18 @@ impl ConfigBuilder {
             (None, Some(text)) => Network::from_str(text).map_err(|error| error.with_path("IMDS_NETWORK"))?,
             (None, None) => Network::On,
         };
+        let egress = Egress::parse(
+            self.interface.clone().or_else(|| set("IMDS_INTERFACE")),
+            self.source_address.clone().or_else(|| set("IMDS_SOURCE_ADDRESS")),
+            self.fwmark.clone().or_else(|| set("IMDS_FWMARK")),
+        )?;
+        let api_version = self.api_version.clone().or_else(|| set("IMDS_API_VERSION"));
+        if let Some((version, origin)) =
+            api_version.as_ref().filter(|(version, _)| version.is_empty() || !is_plausible_version(version))
+        {
+            let error = Error::new(ErrorKind::Usage, format!("{version:?} is no version of a service"));
+            return Err(error.with_path(origin).with_remedy("write a date, such as 2021-02-01"));
+        }
         let timeout = match (self.timeout, self.environment.get("IMDS_TIMEOUT")) {
             (Some(time), _) => time,
             (None, Some(text)) => duration(text, "IMDS_TIMEOUT")?,
@@ -464,6 +520,8 @@ impl ConfigBuilder {
             trust: Trust::with(&self.roots)?,
             #[cfg(not(feature = "tls"))]
             trust: Trust,
+            egress,
+            api_version,
             timeout,
             probe_timeout: self.probe_timeout.unwrap_or(DEFAULT_PROBE_TIMEOUT),
             tokenless: !self.no_imdsv1,
@@ -556,6 +614,10 @@ mod tests {
             ("IMDS_NETWORK", "of"),
             ("IMDS_TIMEOUT", "5"),
             ("IMDS_TIMEOUT", "0s"),
+            ("IMDS_INTERFACE", "a/b"),
+            ("IMDS_SOURCE_ADDRESS", "localhost"),
+            ("IMDS_FWMARK", "0xyz"),
+            ("IMDS_API_VERSION", "2021&x"),
             ("AWS_METADATA_SERVICE_TIMEOUT", "soon"),
             ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "0"),
         ] {

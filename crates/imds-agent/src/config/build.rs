@@ -170,6 +170,19 @@ fn metadata(reader: &mut Reader<'_>, table: Option<Table<'_>>, name: &str, text:
     if let Some((url, at)) = &endpoint {
         judge(*at, imds::Config::builder(Environment::default()).endpoint(url, "endpoint"));
     }
+    // Each is told in the library's words, and judged by it.
+    let told = || imds::Config::builder(Environment::default());
+    let mut way = |key: &str, apply: fn(ConfigBuilder, &str, &str) -> ConfigBuilder| {
+        let (text, at) = reader.said(table, key)?;
+        if let Err(error) = apply(told(), &text, key).build() {
+            reader.error(at, &error);
+        }
+        Some((text, place(at)))
+    };
+    let interface = way("interface", ConfigBuilder::interface);
+    let source_address = way("source_address", ConfigBuilder::source_address);
+    let fwmark = way("fwmark", ConfigBuilder::fwmark);
+    let api_version = way("api_version", ConfigBuilder::api_version);
     if let Some((directory, at)) = sysroot.as_ref().filter(|(directory, _)| !directory.is_dir()) {
         let remedy = "name the directory that holds sys, proc, …, or leave the key out";
         reader.problem(*at, format!("{} is no directory", directory.display()), Some(remedy.to_owned()));
@@ -187,6 +200,10 @@ fn metadata(reader: &mut Reader<'_>, table: Option<Table<'_>>, name: &str, text:
         no_imdsv1: reader.flag(table, "no_imdsv1").is_some_and(|(flag, _)| flag),
         cloud_files: cloud_files.into_iter().map(|(path, _)| path).collect(),
         offline: reader.flag(table, "offline").is_some_and(|(flag, _)| flag),
+        interface,
+        source_address,
+        fwmark,
+        api_version,
     }
 }
 

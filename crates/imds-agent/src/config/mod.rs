@@ -125,6 +125,14 @@ pub struct MetadataSettings {
     pub cloud_files: Vec<PathBuf>,
     /// Whether nothing is sent.
     pub offline: bool,
+    /// The interface through which the service is asked, and its place.
+    pub interface: Option<(String, String)>,
+    /// The address from which the service is asked, and its place.
+    pub source_address: Option<(String, String)>,
+    /// The mark that requests carry, and its place.
+    pub fwmark: Option<(String, String)>,
+    /// The version in which the service is asked, and its place.
+    pub api_version: Option<(String, String)>,
 }
 
 /// Variables of the clouds' own tools that name an endpoint, and so precede the file's.
@@ -165,6 +173,19 @@ impl MetadataSettings {
         }
         if self.offline && unset("IMDS_NETWORK") {
             builder = builder.network(Network::Off);
+        }
+        if let Some((name, place)) = self.interface.as_ref().filter(|_| unset("IMDS_INTERFACE")) {
+            builder = builder.interface(name, place);
+        }
+        if let Some((address, place)) = self.source_address.as_ref().filter(|_| unset("IMDS_SOURCE_ADDRESS"))
+        {
+            builder = builder.source_address(address, place);
+        }
+        if let Some((mark, place)) = self.fwmark.as_ref().filter(|_| unset("IMDS_FWMARK")) {
+            builder = builder.fwmark(mark, place);
+        }
+        if let Some((version, place)) = self.api_version.as_ref().filter(|_| unset("IMDS_API_VERSION")) {
+            builder = builder.api_version(version, place);
         }
         builder
     }

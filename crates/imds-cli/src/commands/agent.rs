@@ -208,7 +208,7 @@ impl Told {
         if global.no_imdsv1 {
             builder = builder.no_imdsv1();
         }
-        builder.build()
+        settings::with_ways_of_asking(builder, global).build()
     }
 }
 

@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 
 use super::note;
 use crate::clouds::description::{Description, Document, Format, Map, Pattern, Service as Protocol, Syntax};
+use crate::config::Config;
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::json;
 use crate::machine::Machine;
-use crate::observer::Observer;
 use crate::service::{Permissions, Service};
-use crate::transport::{Answer, Deadline, Endpoint, Exchange, Failure, Network, Trust};
+use crate::transport::{Answer, Deadline, Endpoint, Exchange, Failure};
 
 /// A cloud that may be asked, and where.
 #[derive(Clone, Debug)]
@@ -77,8 +77,7 @@ fn has_ipv6_route(machine: &Machine) -> bool {
 /// Asks every candidate at once. Ends as soon as the answer can't change, at the latest with the budget.
 pub(crate) async fn probe(
     candidates: &[Candidate],
-    machine: &Machine,
-    (network, trust, observer): (Network, &Trust, Option<&Arc<dyn Observer>>),
+    config: &Config,
     budget: Duration,
     evidence: &mut Vec<Evidence>,
 ) -> Probed {
@@ -89,8 +88,7 @@ pub(crate) async fn probe(
         if exchanges.iter().any(|exchange| exchange.endpoint() == endpoint) {
             continue;
         }
-        let exchange = Exchange::new(endpoint.clone(), network, trust.clone());
-        let exchange = Arc::new(exchange.observed_by(observer.cloned()));
+        let exchange = Arc::new(config.exchange(endpoint.clone()));
         exchanges.push(Arc::clone(&exchange));
         let here: Vec<Arc<Service>> = candidates
             .iter()
@@ -101,7 +99,7 @@ pub(crate) async fn probe(
                     candidate.protocol,
                     Arc::clone(&exchange),
                     candidate.permissions,
-                    machine.clone(),
+                    config,
                 )
             })
             .collect();
@@ -231,7 +229,7 @@ fn report(finding: Finding, evidence: &mut Vec<Evidence>) -> Option<Arc<Service>
 
 fn silence(failure: &Failure) -> String {
     match failure {
-        Failure::Forbidden(error) => error.message().to_owned(),
+        Failure::Forbidden(error) | Failure::Egress(error) => error.message().to_owned(),
         Failure::Locked(error) => format!("this machine's own rules forbid the connection ({error})"),
         Failure::NotConnected(error) => format!("no connection ({error})"),
         Failure::ConnectTimedOut(_) => "no connection in time".to_owned(),

@@ -32,6 +32,7 @@ pub(crate) fn ending_of(failure: &Failure) -> Ending {
         Failure::NoAnswer(_) => Ending::TimedOut,
         Failure::Forbidden(_)
         | Failure::Locked(_)
+        | Failure::Egress(_)
         | Failure::Unprivileged(_)
         | Failure::TooLarge(_)
         | Failure::Untrusted(_)
@@ -182,7 +183,7 @@ impl Service {
         };
         let (kind, message, remedy, source): (_, _, _, Option<Box<dyn std::error::Error + Send + Sync>>) =
             match failure {
-                Failure::Forbidden(error) => return error.with_cloud(&self.cloud),
+                Failure::Forbidden(error) | Failure::Egress(error) => return error.with_cloud(&self.cloud),
                 Failure::Locked(error) => (
                     ErrorKind::Locked,
                     format!("this machine's own rules forbid the connection to {} ({error})", address()),

@@ -22,7 +22,8 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use imds_model::{CloudName, Error, ErrorKind};
 
-use crate::clouds::description::{Description, Document, Service as Protocol};
+use crate::clouds::description::{Description, Document, Service as Protocol, Version as VersionProtocol};
+use crate::config::Config;
 use crate::machine::Machine;
 use crate::observer::Observed;
 use crate::secrets::Path;
@@ -35,6 +36,7 @@ pub(crate) use failure::ending_of;
 pub(crate) use impression::TokenFate;
 use token::{Pass, Tokens};
 use version::Versions;
+pub(crate) use version::is_plausible as is_plausible_version;
 
 /// A machine that started less than this ago may not be fully described yet.
 const YOUNG: Duration = Duration::from_secs(300);
@@ -85,7 +87,7 @@ impl Service {
         protocol: &'static Protocol,
         exchange: Arc<Exchange>,
         permissions: Permissions,
-        machine: Machine,
+        config: &Config,
     ) -> Arc<Self> {
         Arc::new(Self {
             description,
@@ -93,9 +95,9 @@ impl Service {
             cloud: crate::clouds::cloud_name(description),
             exchange,
             tokens: Arc::default(),
-            versions: Versions::default(),
+            versions: Versions::new(config.api_version.clone()),
             permissions,
-            machine,
+            machine: config.machine.clone(),
             warnings: Mutex::default(),
             recognised: AtomicBool::new(false),
             rest: Mutex::default(),
@@ -258,7 +260,7 @@ impl Service {
                 Some((versions, current)) if answer.status.as_u16() == 400 && !negotiated => {
                     negotiated = true;
                     if !self.versions.negotiate(versions, &current, &answer.body) {
-                        return Err(self.refusal(path, &answer));
+                        return Err(self.refused_version(versions, path, &answer));
                     }
                 }
                 _ if answer.status.is_success() => return self.checked(path, answer),
@@ -283,13 +285,22 @@ impl Service {
             let current = self.versions.current(versions);
             asked = version::with_version(path, &versions.parameter, &current);
             let answer = self.send(call, &asked, path, circumstances, deadline).await?;
-            if answer.status.as_u16() != 400 || !self.versions.negotiate(versions, &current, &answer.body) {
+            if answer.status.as_u16() != 400 {
                 return self.successful(path, answer);
+            }
+            if !self.versions.negotiate(versions, &current, &answer.body) {
+                return Err(self.refused_version(versions, path, &answer));
             }
             asked = version::with_version(path, &versions.parameter, &self.versions.current(versions));
         }
         let answer = self.send(call, &asked, path, circumstances, deadline).await?;
         self.successful(path, answer)
+    }
+
+    /// An error for a 400 after which no other version is tried.
+    fn refused_version(&self, versions: &VersionProtocol, path: &str, answer: &Answer) -> Error {
+        let refused = self.versions.refused(versions, &answer.body);
+        refused.map_or_else(|| self.refusal(path, answer), |error| error.with_cloud(&self.cloud))
     }
 
     fn successful(&self, path: &str, answer: Answer) -> Result<Answer, Error> {

@@ -2,47 +2,84 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use imds_model::{Error, ErrorKind};
+
 use crate::clouds::description::Version as Protocol;
+
+/// The longest version that can be meant.
+const LENGTH_LIMIT: usize = 32;
 
 /// The version that a service is asked in.
 #[derive(Debug, Default)]
-pub(super) struct Versions(Mutex<Option<String>>);
+pub(super) struct Versions {
+    /// The one that the user told, and where: no other is asked in.
+    told: Option<(String, String)>,
+    negotiated: Mutex<Option<String>>,
+}
 
 impl Clone for Versions {
     fn clone(&self) -> Self {
-        Self(Mutex::new(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+        let negotiated = self.negotiated.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { told: self.told.clone(), negotiated: Mutex::new(negotiated) }
     }
 }
 
 impl Versions {
-    /// The version to ask in: the negotiated one, else the best that this crate knows.
+    /// Asks in the version that was told, if one was.
+    pub(super) fn new(told: Option<(String, String)>) -> Self {
+        Self { told, negotiated: Mutex::default() }
+    }
+
+    /// The version to ask in: the told one, else the negotiated one, else the best that this crate knows.
     pub(super) fn current(&self, protocol: &Protocol) -> String {
-        let negotiated = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((told, _)) = &self.told {
+            return told.clone();
+        }
+        let negotiated = self.negotiated.lock().unwrap_or_else(PoisonError::into_inner).clone();
         negotiated.or_else(|| protocol.preferred.first().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// Where the told version was told and what the service offers in its place, if it refused just that.
+    pub(super) fn refused(&self, protocol: &Protocol, body: &[u8]) -> Option<Error> {
+        let (told, origin) = self.told.as_ref()?;
+        let offered = offered(protocol, body);
+        if offered.is_empty() || offered.contains(told) {
+            return None;
+        }
+        Some(
+            Error::new(ErrorKind::Usage, format!("the service doesn't know the version {told:?}"))
+                .with_path(origin)
+                .with_remedy(format!("its newest versions are {}", offered.join(", "))),
+        )
     }
 
     /// Learns from a refusal of `asked` which version would do. Says whether there is one to try.
     pub(super) fn negotiate(&self, protocol: &Protocol, asked: &str, body: &[u8]) -> bool {
+        if self.told.is_some() {
+            return false;
+        }
         let offered = offered(protocol, body);
         let Some(best) = best(protocol, asked, &offered) else { return false };
         tracing::debug!(asked, best, "another version is wanted");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(best.to_owned());
+        *self.negotiated.lock().unwrap_or_else(PoisonError::into_inner) = Some(best.to_owned());
         true
     }
+}
+
+/// Whether a version can stand in a query as it is.
+pub(crate) fn is_plausible(version: &str) -> bool {
+    version.len() <= LENGTH_LIMIT && version.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
 fn offered(protocol: &Protocol, body: &[u8]) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let member = protocol.offered.as_deref();
     let versions = member.and_then(|member| body.get(member)).and_then(|versions| versions.as_array());
-    let plausible = |version: &str| {
-        version.len() <= 32 && version.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-    };
     versions
         .into_iter()
         .flatten()
         .filter_map(|version| version.as_str())
-        .filter(|version| plausible(version))
+        .filter(|version| is_plausible(version))
         .map(str::to_owned)
         .collect()
 }

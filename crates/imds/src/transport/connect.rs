@@ -1,21 +1,23 @@
 //! One connection, IPv4 and IPv6 raced.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time;
 
 use super::Failure;
+use super::egress::{Egress, Refusal};
 
 /// The head start of the preferred address. A link-local service answers within a millisecond or two.
 const HEAD_START: Duration = Duration::from_millis(50);
 
 /// Connects to the first address that answers, starting with the preferred one; the others follow after a short head
 /// start, or at once when an earlier one failed.
-pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+pub(crate) async fn race(addresses: &[SocketAddr], egress: &Egress) -> Result<TcpStream, Failure> {
+    let addresses = egress.reachable(addresses)?;
     let mut waiting = addresses.iter().copied();
     let mut running = JoinSet::new();
     let mut failure = None;
@@ -23,12 +25,25 @@ pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     loop {
         if start_next && let Some(address) = waiting.next() {
             tracing::trace!(%address, "connecting");
-            running.spawn(async move { (address, TcpStream::connect(address).await) });
+            match egress.socket(&address, 0) {
+                Ok(socket) => {
+                    running.spawn(async move { (address, socket.connect(address).await) });
+                }
+                // What can't be had for one address can't be had for another.
+                Err(Refusal::Failure(failure)) => return Err(failure),
+                // A system without IPv6 makes no such socket.
+                Err(Refusal::Other(error)) => failure = Some(worse(failure, error)),
+            }
         }
         let ended = if waiting.len() == 0 {
             running.join_next().await
         } else {
             match time::timeout(HEAD_START, running.join_next()).await {
+                // Nothing is under way, and there are others to try.
+                Ok(None) => {
+                    start_next = true;
+                    continue;
+                }
                 Ok(ended) => ended,
                 Err(_) => {
                     start_next = true;
@@ -48,35 +63,32 @@ pub(crate) async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
                 failure = Some(worse(failure, error));
                 start_next = true;
             }
-            Some(Err(error)) => return Err(io::Error::other(error)),
-            None => return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())),
+            Some(Err(error)) => return Err(refused(io::Error::other(error))),
+            None => return Err(refused(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))),
         }
     }
 }
 
 /// Connects from a port below 1024, by which some services know that root is asking. Ports that are taken are passed over.
-pub(crate) async fn from_privileged_port(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+pub(crate) async fn from_privileged_port(
+    addresses: &[SocketAddr],
+    egress: &Egress,
+) -> Result<TcpStream, Failure> {
     /// Below are the ports of well-known services, which firewalls may look at.
     const PORTS: std::ops::RangeInclusive<u16> = 600..=1023;
-    let unspecified = |address: &SocketAddr| -> IpAddr {
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
-    };
     let mut failure = Failure::NotConnected(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
+    for address in &egress.reachable(addresses)? {
         let offset = fastrand::u16(0..PORTS.end() - PORTS.start());
         for port in PORTS.skip(offset.into()).chain(PORTS.take(offset.into())) {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-            let socket = socket.map_err(Failure::NotConnected)?;
-            // A port whose last connection only just ended can be used again.
-            socket.set_reuseaddr(true).map_err(Failure::NotConnected)?;
-            match socket.bind(SocketAddr::new(unspecified(address), port)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    return Err(Failure::Unprivileged(error));
-                }
-                Err(error) => return Err(Failure::NotConnected(error)),
-            }
+            let socket = match egress.socket(address, port) {
+                Ok(socket) => socket,
+                Err(Refusal::Failure(failure)) => return Err(failure),
+                Err(Refusal::Other(error)) => match error.kind() {
+                    io::ErrorKind::AddrInUse => continue,
+                    io::ErrorKind::PermissionDenied => return Err(Failure::Unprivileged(error)),
+                    _ => return Err(Failure::NotConnected(error)),
+                },
+            };
             match socket.connect(*address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error)
@@ -129,8 +141,13 @@ mod tests {
         };
         let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = alive.local_addr().unwrap();
-        assert_eq!(race(&[dead, address]).await.unwrap().peer_addr().unwrap(), address);
-        assert_eq!(race(&[dead]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-        assert!(race(&[]).await.is_err());
+        let anyhow = Egress::default();
+        assert_eq!(race(&[dead, address], &anyhow).await.unwrap().peer_addr().unwrap(), address);
+        let failure = race(&[dead], &anyhow).await.unwrap_err();
+        assert!(
+            matches!(&failure, Failure::NotConnected(error) if error.kind() == io::ErrorKind::ConnectionRefused),
+            "{failure:?}"
+        );
+        assert!(race(&[], &anyhow).await.is_err());
     }
 }

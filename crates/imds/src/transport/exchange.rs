@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time;
 
-use super::{Deadline, Endpoint, Network, Trust, connect};
+use super::{Deadline, Egress, Endpoint, Network, Trust, connect};
 use crate::observer::{Observer, RequestOutcome};
 
 /// How we introduce ourselves, so that an administrator who sees the request knows whom to ask.
@@ -81,6 +81,8 @@ pub(crate) enum Failure {
     Forbidden(imds_model::Error),
     /// The host's own rules forbid it (EACCES, EPERM).
     Locked(io::Error),
+    /// No connection can leave this machine in the way that was told.
+    Egress(imds_model::Error),
     /// No port below 1024 may be used.
     Unprivileged(io::Error),
     /// No connection.
@@ -115,6 +117,7 @@ pub(crate) struct Exchange {
     endpoint: Endpoint,
     network: Network,
     trust: Trust,
+    egress: Egress,
     /// Whether the service was found to be asked over TLS instead.
     is_instead: AtomicBool,
     idle: Mutex<Vec<Sender>>,
@@ -129,6 +132,7 @@ impl Exchange {
             endpoint,
             network,
             trust,
+            egress: Egress::default(),
             is_instead: AtomicBool::new(false),
             idle: Mutex::default(),
             slots: Semaphore::new(CONNECTIONS),
@@ -140,6 +144,11 @@ impl Exchange {
     /// Has this observer, if there is one, told about requests; by the services, which know whose they are.
     pub(crate) fn observed_by(self, observer: Option<Arc<dyn Observer>>) -> Self {
         Self { observer, ..self }
+    }
+
+    /// Has connections leave this machine in this way.
+    pub(crate) fn leaving_by(self, egress: Egress) -> Self {
+        Self { egress, ..self }
     }
 
     /// Who is to be told about requests.
@@ -278,10 +287,10 @@ impl Exchange {
             self.network.permit(address.ip()).map_err(Failure::Forbidden)?;
         }
         let stream = if privileged {
-            time::timeout(patience, connect::from_privileged_port(&addresses)).await.map_err(timed_out)??
+            let connecting = connect::from_privileged_port(&addresses, &self.egress);
+            time::timeout(patience, connecting).await.map_err(timed_out)??
         } else {
-            let connected = time::timeout(patience, connect::race(&addresses)).await.map_err(timed_out)?;
-            connected.map_err(connect::refused)?
+            time::timeout(patience, connect::race(&addresses, &self.egress)).await.map_err(timed_out)??
         };
         match endpoint.secured() {
             None => speak(stream).await,
@@ -330,7 +339,11 @@ pub(crate) fn outcome_of(outcome: &Result<Answer, Failure>) -> RequestOutcome {
         Ok(answer) => RequestOutcome::Answered(answer.status.as_u16()),
         Err(Failure::ConnectTimedOut(_) | Failure::NoAnswer(_)) => RequestOutcome::TimedOut,
         Err(
-            Failure::Forbidden(_) | Failure::Locked(_) | Failure::Unprivileged(_) | Failure::NotConnected(_),
+            Failure::Forbidden(_)
+            | Failure::Locked(_)
+            | Failure::Egress(_)
+            | Failure::Unprivileged(_)
+            | Failure::NotConnected(_),
         ) => RequestOutcome::NotConnected,
         Err(
             Failure::Untrusted(_)

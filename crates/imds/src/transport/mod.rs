@@ -7,6 +7,7 @@
 //! | [`endpoint`] | base URLs and addresses |
 //! | [`policy`] | `IMDS_NETWORK`: which addresses may be connected to at all |
 //! | [`connect`] | one connection, IPv4 and IPv6 raced |
+//! | [`egress`] | how a connection leaves this machine: interface, source address, mark |
 //! | [`exchange`] | requests over at most eight kept connections |
 //! | [`retry`] | the retry table and the back-off |
 //! | [`deadline`] | the time that is left |
@@ -15,6 +16,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod deadline;
+pub(crate) mod egress;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod policy;
@@ -23,6 +25,7 @@ pub(crate) mod secret;
 pub(crate) mod tls;
 
 pub(crate) use deadline::Deadline;
+pub(crate) use egress::Egress;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::{Answer, Exchange, Failure, Request};
 pub use policy::Network;
