@@ -426,7 +426,9 @@ impl Client {
         if let (Some((version, origin)), None) = (&config.api_version, &protocol.version) {
             let message = format!("{} has no versions to choose {version:?} from", &*description.title);
             let error = Error::new(ErrorKind::Usage, message).with_path(origin);
-            return Err(error.with_remedy("leave it out; it is for clouds with dated versions, such as azure"));
+            return Err(
+                error.with_remedy("leave it out; it is for clouds with dated versions, such as azure")
+            );
         }
         if let Some(variable) = config.disabled_by(protocol) {
             return Err(Error::new(

@@ -164,17 +164,24 @@ fn elsewhere(origin: &str, what: &str) -> Error {
 }
 
 fn no_interface(name: &str, error: io::Error) -> Failure {
-    Failure::Egress(match error.kind() {
-        io::ErrorKind::PermissionDenied => Error::new(
-            ErrorKind::Locked,
-            format!("this process may not bind a connection to the interface {name} ({error})"),
-        )
-        .with_remedy("ask as root, or with the capability CAP_NET_RAW"),
-        // ENODEV has no kind of its own.
-        _ => Error::new(ErrorKind::Unreachable, format!("there is no way through the interface {name} ({error})"))
-            .with_remedy("`ip link` lists the interfaces of this machine, and of the container that this may be"),
-    }
-    .with_source(error))
+    Failure::Egress(
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Error::new(
+                ErrorKind::Locked,
+                format!("this process may not bind a connection to the interface {name} ({error})"),
+            )
+            .with_remedy("ask as root, or with the capability CAP_NET_RAW"),
+            // ENODEV has no kind of its own.
+            _ => Error::new(
+                ErrorKind::Unreachable,
+                format!("there is no way through the interface {name} ({error})"),
+            )
+            .with_remedy(
+                "`ip link` lists the interfaces of this machine, and of the container that this may be",
+            ),
+        }
+        .with_source(error),
+    )
 }
 
 fn no_mark(mark: u32, error: io::Error) -> Failure {
@@ -192,9 +199,12 @@ fn no_mark(mark: u32, error: io::Error) -> Failure {
 
 fn no_source(source: IpAddr, error: io::Error) -> Failure {
     Failure::Egress(
-        Error::new(ErrorKind::Unreachable, format!("this machine doesn't have the address {source} ({error})"))
-            .with_remedy("`ip address` lists its addresses")
-            .with_source(error),
+        Error::new(
+            ErrorKind::Unreachable,
+            format!("this machine doesn't have the address {source} ({error})"),
+        )
+        .with_remedy("`ip address` lists its addresses")
+        .with_source(error),
     )
 }
 
