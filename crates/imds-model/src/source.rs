@@ -5,12 +5,19 @@ use std::str::FromStr;
 
 use crate::Field;
 
-/// Where a value comes from. Shown as `imds:PATH#POINTER`, `firmware:FILE`, `derived:FIELDS`, `agent:SOCKET`, …
+/// Where a value comes from. Shown as `imds:PATH#POINTER`, `systemd-imdsd:PATH#POINTER`, `firmware:FILE`, `derived:FIELDS`, `agent:SOCKET`, …
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
     /// The metadata service.
     Imds {
+        /// The path that was asked, without a host.
+        path: String,
+        /// The place in the answer (JSON pointer; empty for a plain value).
+        pointer: String,
+    },
+    /// The metadata service, through systemd-imdsd.
+    Imdsd {
         /// The path that was asked, without a host.
         path: String,
         /// The place in the answer (JSON pointer; empty for a plain value).
@@ -37,6 +44,8 @@ impl fmt::Display for Source {
         match self {
             Self::Imds { path, pointer } if pointer.is_empty() => write!(f, "imds:{path}"),
             Self::Imds { path, pointer } => write!(f, "imds:{path}#{pointer}"),
+            Self::Imdsd { path, pointer } if pointer.is_empty() => write!(f, "systemd-imdsd:{path}"),
+            Self::Imdsd { path, pointer } => write!(f, "systemd-imdsd:{path}#{pointer}"),
             Self::Firmware(file) => write!(f, "firmware:{file}"),
             Self::File(file) => write!(f, "file:{file}"),
             Self::Derived(fields) => {
@@ -69,6 +78,10 @@ impl FromStr for Source {
             "imds" => {
                 let (path, pointer) = rest.split_once('#').unwrap_or((rest, ""));
                 Self::Imds { path: path.to_owned(), pointer: pointer.to_owned() }
+            }
+            "systemd-imdsd" => {
+                let (path, pointer) = rest.split_once('#').unwrap_or((rest, ""));
+                Self::Imdsd { path: path.to_owned(), pointer: pointer.to_owned() }
             }
             "firmware" => Self::Firmware(rest_owned),
             "file" => Self::File(rest_owned),
@@ -106,6 +119,8 @@ mod tests {
         for (source, text) in [
             (Source::Imds { path: "/a/b?x=y:z".into(), pointer: String::new() }, "imds:/a/b?x=y:z"),
             (Source::Imds { path: "/a".into(), pointer: "/c#d".into() }, "imds:/a#/c#d"),
+            (Source::Imdsd { path: "/a".into(), pointer: "/b".into() }, "systemd-imdsd:/a#/b"),
+            (Source::Imdsd { path: "/a".into(), pointer: String::new() }, "systemd-imdsd:/a"),
             (Source::Firmware("/sys/class/dmi/id/uuid".into()), "firmware:/sys/class/dmi/id/uuid"),
             (Source::File("/run/a:b".into()), "file:/run/a:b"),
             (Source::Derived(vec![Field::Cloud, Field::Zone]), "derived:cloud,zone"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub struct Config {
     /// The directory that evidence was told to be read below.
     #[cfg(feature = "doctor")]
     pub(crate) told_sysroot: Option<String>,
+    pub(crate) imdsd: PathBuf,
 }
 
 impl Config {
@@ -265,6 +267,7 @@ pub struct ConfigBuilder {
     patient: bool,
     observer: Option<Arc<dyn Observer>>,
     agent: AgentUse,
+    imdsd: Option<PathBuf>,
 }
 
 impl ConfigBuilder {
@@ -325,7 +328,7 @@ impl ConfigBuilder {
     /// Describes clouds of your own by a file as in [`ConfigBuilder::describe`], or by all `*.toml` of a directory in the
     /// order of their names (feature `cloud-files`). Read by [`ConfigBuilder::build`].
     #[cfg(feature = "cloud-files")]
-    pub fn cloud_file(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+    pub fn cloud_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.described.push(crate::clouds::file::Described::Path(path.into()));
         self
     }
@@ -424,6 +427,13 @@ impl ConfigBuilder {
     /// Whether a running agent is asked before the service. Default: [`AgentUse::Never`].
     pub fn agent(mut self, wanted: AgentUse) -> Self {
         self.agent = wanted;
+        self
+    }
+
+    /// The socket of systemd-imdsd, which is asked in place of a service that a `prohibit` route of the host keeps from
+    /// everybody else (cargo feature `varlink`). Default: [`IMDSD_SOCKET`](crate::IMDSD_SOCKET).
+    pub fn imdsd_socket(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.imdsd = Some(socket.into());
         self
     }
 
@@ -530,6 +540,7 @@ impl ConfigBuilder {
             agents: Sockets::of(agent, &self.environment),
             #[cfg(feature = "doctor")]
             told_sysroot,
+            imdsd: self.imdsd.unwrap_or_else(|| PathBuf::from(crate::imdsd::SOCKET)),
         })
     }
 }

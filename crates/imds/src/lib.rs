@@ -41,6 +41,7 @@ pub mod doctor;
 mod events;
 mod fetch;
 pub mod global;
+mod imdsd;
 pub mod machine;
 pub mod observer;
 pub mod otel;
@@ -64,6 +65,7 @@ pub use imds_model::{
     CloudName, Confidence, Disk, Error, ErrorKind, Evidence, Field, Interface, Metadata, Outcome, Reading,
     Selector, Source, Tags, Value, Verdict,
 };
+pub use imdsd::SOCKET as IMDSD_SOCKET;
 pub use provider::{Change, Changes, LiveProvider, Provider, RefreshPolicy, Refreshing};
 pub use secrets::path_class;
 pub use transport::Network;

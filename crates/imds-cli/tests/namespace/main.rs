@@ -16,6 +16,7 @@
 //! | [`ways`] | interfaces, source addresses, marks |
 //! | [`weather`] | delay, loss, rate limits |
 //! | [`later`] | networks that come up after the program has started |
+//! | [`locked`] | a service that systemd-imdsd keeps to itself; [`imdsd`] stands in for it |
 //! | [`packets`] | how many packets detection costs |
 #![cfg(all(target_os = "linux", feature = "fake", feature = "agent"))]
 #![expect(
@@ -27,7 +28,11 @@
 
 mod addresses;
 mod hops;
+#[cfg(feature = "varlink")]
+mod imdsd;
 mod later;
+#[cfg(feature = "varlink")]
+mod locked;
 mod packets;
 mod routes;
 mod script;

@@ -19,9 +19,8 @@ table arp t {{
     chain out {{ type filter hook output priority 0; counter name sent; }}
 }}
 RULES
-        begin=$(date +%s%N)
-        "$IMDS" detect {options} 2>/dev/null || true
-        echo "$((($(date +%s%N) - begin) / 1000000)) ms"
+        "$IMDS" detect --json {options} 2>/dev/null | tr -d '\n'
+        echo
         counted sent
         nft list counter arp t sent | sed -n 's/.*packets \([0-9]*\) .*/\1/p'"#
     );
@@ -33,9 +32,13 @@ fn cost(ran: &Ran) -> (String, Duration, u64) {
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     let text = ran.stdout();
     let lines: Vec<&str> = text.lines().collect();
-    let [verdict, took, ip, arp] = lines.as_slice() else { panic!("{text}") };
-    let took = Duration::from_millis(took.trim_end_matches(" ms").parse().unwrap());
-    ((*verdict).to_owned(), took, ip.parse::<u64>().unwrap() + arp.parse::<u64>().unwrap())
+    let [verdict, ip, arp] = lines.as_slice() else { panic!("{text}") };
+    let verdict: serde_json::Value = serde_json::from_str(verdict).unwrap();
+    let took = verdict.get("elapsed_ms").and_then(serde_json::Value::as_f64).unwrap();
+    let said = |key| verdict.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let outcome = said("cloud").or_else(|| said("outcome")).unwrap();
+    let packets = ip.parse::<u64>().unwrap() + arp.parse::<u64>().unwrap();
+    (outcome, Duration::from_secs_f64(took / 1000.0), packets)
 }
 
 /// A link to a machine that says nothing, and a default route to it: a network off-cloud.
@@ -49,6 +52,7 @@ const OFF_CLOUD: &str = r#"host router
     on router nft add chain inet t forward '{ type filter hook forward priority 0; policy drop; }'
     on router nft add rule inet t in icmpv6 type '{ nd-neighbor-solicit, nd-neighbor-advert }' accept
     on router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+    on router ip route add 169.254.169.254 dev far
     ip route add default via 10.0.0.1; ip -6 route add default via fd00:7::1
 "#;
 
@@ -72,5 +76,6 @@ fn off_cloud_without_firmware_it_is_eight_packets_and_a_second_at_most() {
     let (said, took, packets) = cost(&ran);
     assert_eq!(said, "unknown");
     assert!((1..=8).contains(&packets), "{packets} packets");
-    assert!(took <= Duration::from_millis(1100), "{took:?}");
+    // A busy machine may wake the program a little late.
+    assert!(took <= Duration::from_millis(1050), "{took:?}");
 }

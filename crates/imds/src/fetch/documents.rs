@@ -13,6 +13,8 @@ pub(crate) struct Documents {
     description: &'static Description,
     cloud: CloudName,
     contents: BTreeMap<&'static str, Result<Value, Error>>,
+    /// Whether systemd-imdsd gave them.
+    by_imdsd: bool,
 }
 
 /// A value in a document, and where it was found.
@@ -35,15 +37,21 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
 
 impl Documents {
     pub(crate) fn new(description: &'static Description, cloud: CloudName) -> Self {
-        Self { description, cloud, contents: BTreeMap::new() }
+        Self { description, cloud, contents: BTreeMap::new(), by_imdsd: false }
     }
 
     pub(crate) fn insert(&mut self, name: &'static str, content: Result<Value, Error>) {
         self.contents.insert(name, content);
     }
 
+    /// Says who gave them.
+    pub(crate) fn set_by_imdsd(&mut self, by_imdsd: bool) {
+        self.by_imdsd = by_imdsd;
+    }
+
     /// Adds what was asked for later.
     pub(crate) fn extend(&mut self, others: Self) {
+        self.by_imdsd |= others.by_imdsd;
         self.contents.extend(others.contents);
     }
 
@@ -111,22 +119,22 @@ impl Documents {
 
     /// The source of a value in a document.
     pub(crate) fn source(&self, name: &str, pointer: &str) -> Source {
-        let Some(document) = self.description.documents.get(name) else {
-            return Source::Imds { path: name.to_owned(), pointer: pointer.to_owned() };
-        };
-        let path = document.path.split('?').next().unwrap_or_default();
+        let document = self.description.documents.get(name);
+        let path = document.map_or(name, |document| document.path.split('?').next().unwrap_or_default());
         // In a tree, every member has a path of its own.
-        if document.format == Format::Tree {
+        let (path, pointer) = if document.is_some_and(|document| document.format == Format::Tree) {
             let below = pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
-            return Source::Imds { path: format!("{path}{below}"), pointer: String::new() };
-        }
-        Source::Imds { path: path.to_owned(), pointer: pointer.to_owned() }
+            (format!("{path}{below}"), String::new())
+        } else {
+            (path.to_owned(), pointer.to_owned())
+        };
+        if self.by_imdsd { Source::Imdsd { path, pointer } } else { Source::Imds { path, pointer } }
     }
 
     /// A value that isn't of the form that the service promises.
     pub(crate) fn malformed(&self, source: &Source, why: &str) -> Error {
         let place = source.to_string();
-        let place = place.strip_prefix("imds:").unwrap_or(&place);
+        let place = place.split_once(':').map_or(&*place, |(_, place)| place);
         Error::new(ErrorKind::Malformed, why)
             .with_cloud(&self.cloud)
             .with_path(place)

@@ -41,6 +41,7 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
             Err(error) => tracing::error!(%error, "reading a document ended early"),
         }
     }
+    documents.set_by_imdsd(service.is_asked_through_imdsd());
     let plain = |name: &str| description.documents.get(name).is_some_and(|it| it.format != Format::Json);
     // An identifying document in JSON that was read shows the service by what it holds.
     let shown_by_document = documents

@@ -5,6 +5,7 @@
 
 pub(crate) mod leases;
 pub(crate) mod links;
+pub(crate) mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

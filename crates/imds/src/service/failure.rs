@@ -156,6 +156,9 @@ impl Service {
 
     /// Refuses an answer that lacks what every answer of this service carries.
     pub(super) fn checked(&self, path: &str, answer: Answer) -> Result<Answer, Error> {
+        if answer.by_imdsd {
+            return Ok(answer);
+        }
         for (name, value) in self.protocol.reply_headers.iter() {
             if answer.header(name) != Some(&**value) {
                 return Err(self.malformed(path, format!("the answer lacks the header {name}: {}", &**value)));
@@ -184,14 +187,7 @@ impl Service {
         let (kind, message, remedy, source): (_, _, _, Option<Box<dyn std::error::Error + Send + Sync>>) =
             match failure {
                 Failure::Forbidden(error) | Failure::Egress(error) => return error.with_cloud(&self.cloud),
-                Failure::Locked(error) => (
-                    ErrorKind::Locked,
-                    format!("this machine's own rules forbid the connection to {} ({error})", address()),
-                    Some(
-                        "look for a prohibit route (`ip route get 169.254.169.254`), systemd-imdsd, a sandbox or SELinux",
-                    ),
-                    Some(error.into()),
-                ),
+                Failure::Locked(error) => return self.locked(path, error),
                 Failure::Unprivileged(error) => (
                     ErrorKind::Locked,
                     format!(

@@ -6,8 +6,10 @@
 //! | [`version`] | versions in the query, negotiated once |
 //! | `impression` | what answers say of the service beside what was asked, for the doctor |
 //! | [`failure`] | from statuses and failures to typed errors |
+//! | [`host`] | a service that the host keeps to itself, and the way through systemd-imdsd |
 
 mod failure;
+mod host;
 #[cfg(feature = "doctor")]
 mod impression;
 mod token;
@@ -24,6 +26,7 @@ use imds_model::{CloudName, Error, ErrorKind};
 
 use crate::clouds::description::{Description, Document, Service as Protocol, Version as VersionProtocol};
 use crate::config::Config;
+use crate::imdsd::Imdsd;
 use crate::machine::Machine;
 use crate::observer::Observed;
 use crate::secrets::Path;
@@ -74,6 +77,8 @@ pub(crate) struct Service {
     versions: Versions,
     permissions: Permissions,
     machine: Machine,
+    imdsd: Arc<Imdsd>,
+    through_imdsd: AtomicBool,
     warnings: Mutex<Vec<String>>,
     recognised: AtomicBool,
     rest: Mutex<Option<Duration>>,
@@ -98,6 +103,8 @@ impl Service {
             versions: Versions::new(config.api_version.clone()),
             permissions,
             machine: config.machine.clone(),
+            imdsd: Arc::new(Imdsd::at(&config.imdsd)),
+            through_imdsd: AtomicBool::new(false),
             warnings: Mutex::default(),
             recognised: AtomicBool::new(false),
             rest: Mutex::default(),
@@ -122,6 +129,8 @@ impl Service {
             versions: self.versions.clone(),
             permissions,
             machine: self.machine.clone(),
+            imdsd: Arc::clone(&self.imdsd),
+            through_imdsd: AtomicBool::new(self.is_asked_through_imdsd()),
             warnings: Mutex::default(),
             recognised: AtomicBool::new(self.is_recognised()),
             rest: Mutex::default(),
@@ -318,7 +327,8 @@ impl Service {
         self.send(&Call::default(), asked, path, circumstances, deadline).await
     }
 
-    async fn send(
+    /// Sends it to the service itself, however often the retry table has it.
+    async fn send_directly(
         &self,
         call: &Call,
         asked: &str,

@@ -65,6 +65,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether systemd-imdsd gave it, which passes no headers on.
+    pub(crate) by_imdsd: bool,
 }
 
 impl Answer {
@@ -224,7 +226,8 @@ impl Exchange {
                     Err(error) => Failure::NotHttp(error),
                 }
             })?;
-            Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+            let body = body.to_bytes();
+            Ok(Answer { status: head.status, headers: head.headers, body, by_imdsd: false })
         };
         let answer = time::timeout(patience, exchange).await.map_err(|_| Failure::NoAnswer(patience))??;
         tracing::trace!(
