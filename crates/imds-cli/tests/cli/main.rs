@@ -19,3 +19,4 @@ mod show;
 mod tags;
 mod usage;
 mod wait;
+mod ways;

@@ -21,17 +21,19 @@ const AMAZON_FIRMWARE: &str = "sys_vendor 'Amazon EC2'";
 const MICROSOFT_FIRMWARE: &str = "chassis_asset_tag 7783-7084-3265-9085-8269-3286-77";
 const GOOGLE_FIRMWARE: &str = "product_name 'Google Compute Engine'";
 
-fn read_through(spec: &str, vendor: Vendor, firmware: &str, expected: &str) {
+fn read_through(spec: &str, vendor: Vendor, firmware: &str, secret: &str, expected: &str) {
     let imdsd = Imdsd::start(spec, vendor, Mood::Willing);
     let Some(ran) = locked(
         imdsd.directory(),
         firmware,
-        r#""$IMDS" detect --verify
+        &format!(
+            r#""$IMDS" detect --verify
         "$IMDS" get instance_id
         "$IMDS" show --sources | grep -c ' systemd-imdsd:/' >/run/count || true
         test "$(cat /run/count)" -gt 5 && echo "through systemd-imdsd"
         "$IMDS" show --sources | grep -c ' imds:/' || true
-        "$IMDS" raw /latest/user-data 2>/dev/null || echo "raw: $?""#,
+        "$IMDS" raw {secret} 2>&1 | grep -o 'gives a secret'"#
+        ),
     ) else {
         return;
     };
@@ -41,20 +43,20 @@ fn read_through(spec: &str, vendor: Vendor, firmware: &str, expected: &str) {
 
 #[test]
 fn amazons_metadata_is_read_through_systemd() {
-    let expected = "aws\ni-0fedcba9876543210\nthrough systemd-imdsd\n0\nraw: 5\n";
-    read_through("aws", AMAZON, AMAZON_FIRMWARE, expected);
+    let expected = "aws\ni-0fedcba9876543210\nthrough systemd-imdsd\n0\ngives a secret\n";
+    read_through("aws", AMAZON, AMAZON_FIRMWARE, "/latest/user-data", expected);
 }
 
 #[test]
 fn microsofts_documents_are_read_through_systemd_as_json() {
-    let expected = "azure\n8f14e45f-ceea-4c67-9a3b-5d6e7f8a9b0c\nthrough systemd-imdsd\n0\nraw: 5\n";
-    read_through("azure", MICROSOFT, MICROSOFT_FIRMWARE, expected);
+    let expected = "azure\n8f14e45f-ceea-4c67-9a3b-5d6e7f8a9b0c\nthrough systemd-imdsd\n0\ngives a secret\n";
+    read_through("azure", MICROSOFT, MICROSOFT_FIRMWARE, "/metadata/instance/compute/userData", expected);
 }
 
 #[test]
 fn googles_metadata_is_read_through_systemd() {
-    let expected = "gcp\n9123456789012345678\nthrough systemd-imdsd\n0\nraw: 5\n";
-    read_through("gcp", GOOGLE, GOOGLE_FIRMWARE, expected);
+    let expected = "gcp\n9123456789012345678\nthrough systemd-imdsd\n0\ngives a secret\n";
+    read_through("gcp", GOOGLE, GOOGLE_FIRMWARE, "/computeMetadata/v1/instance/attributes/", expected);
 }
 
 #[test]

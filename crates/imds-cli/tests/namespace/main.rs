@@ -4,8 +4,9 @@
 //! Everything a test makes belongs to namespaces of its own (network, mounts, processes), which go when its script ends, or
 //! when the test is killed: no interface, process or file stays behind, and tests don't see each other.
 //!
-//! A machine that may not make namespaces skips these tests and says so; with `IMDS_CI_NAMESPACES=required` (as `.ci/run`
-//! sets it where it can) they fail instead. Parts that need nftables are skipped and said alike.
+//! A machine that may not make namespaces skips these tests and says so; with `IMDS_CI_NAMESPACES=required` they fail instead.
+//! So do those that filter or count packets where nftables is missing, with `IMDS_CI_NFTABLES=required`. `.ci/run` sets each
+//! where it can be had.
 //!
 //! | module | holds |
 //! |---|---|
