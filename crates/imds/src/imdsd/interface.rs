@@ -57,7 +57,7 @@ impl Refusal {
                 Self::NotPermitted
             }
             // Whoever answers chose the name.
-            name => Self::Other(name.chars().filter(|c| c.is_ascii_graphic()).take(80).collect()),
+            name => Self::Other(name.chars().filter(char::is_ascii_graphic).take(80).collect()),
         }
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Vendor {
 }
 
 impl Vendor {
-    pub(super) fn of(reply: Value) -> Result<Self, Refusal> {
+    pub(super) fn of(reply: &Value) -> Result<Self, Refusal> {
         let text = |name| reply.get(name).and_then(Value::as_str).unwrap_or_default();
         let url = text("dataUrl");
         if url.is_empty() {
@@ -104,7 +104,7 @@ impl Vendor {
 
 /// The data in a reply.
 #[cfg(all(feature = "varlink", unix))]
-pub(super) fn data(reply: Value) -> Result<Vec<u8>, Refusal> {
+pub(super) fn data(reply: &Value) -> Result<Vec<u8>, Refusal> {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     let text = reply.get("data").and_then(Value::as_str);
@@ -114,7 +114,7 @@ pub(super) fn data(reply: Value) -> Result<Vec<u8>, Refusal> {
 
 /// No build without Varlink gets a reply.
 #[cfg(not(all(feature = "varlink", unix)))]
-pub(super) fn data(_: Value) -> Result<Vec<u8>, Refusal> {
+pub(super) fn data(_: &Value) -> Result<Vec<u8>, Refusal> {
     Err(Refusal::NotSupported)
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn vendor(url: &str, suffix: Option<&str>) -> Vendor {
-        Vendor::of(json!({ "vendor": "x", "dataUrl": url, "dataUrlSuffix": suffix })).unwrap()
+        Vendor::of(&json!({ "vendor": "x", "dataUrl": url, "dataUrlSuffix": suffix })).unwrap()
     }
 
     /// The URLs of systemd's own table (40-imds.hwdb, v261), and paths as their vendors' pages have them.
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_host_without_a_service_says_so() {
-        assert!(matches!(Vendor::of(json!({})), Err(Refusal::NotSupported)));
-        assert!(matches!(Vendor::of(json!({ "dataUrl": "ftp://x" })), Err(Refusal::Malformed(_))));
+        assert!(matches!(Vendor::of(&json!({})), Err(Refusal::NotSupported)));
+        assert!(matches!(Vendor::of(&json!({ "dataUrl": "ftp://x" })), Err(Refusal::Malformed(_))));
     }
 }

@@ -72,7 +72,7 @@ impl Imdsd {
             let _slot = self.slots.acquire().await;
             let key = self.vendor().await?.key(path)?;
             let parameters = json!({ "key": key, "refreshUSec": FRESH_ENOUGH });
-            interface::data(varlink::call(&self.socket, interface::GET, &parameters, limit()).await?)
+            interface::data(&varlink::call(&self.socket, interface::GET, &parameters, limit()).await?)
         });
         let (status, body) = match answered.await.unwrap_or(Err(Refusal::TimedOut)) {
             Ok(body) if body.len() > BODY_LIMIT => return Err(Refusal::TooLarge(BODY_LIMIT)),
@@ -91,7 +91,7 @@ impl Imdsd {
             return Ok(vendor);
         }
         let reply = varlink::call(&self.socket, interface::GET_VENDOR_INFO, &json!({}), limit()).await?;
-        let vendor = Vendor::of(reply)?;
+        let vendor = Vendor::of(&reply)?;
         *self.vendor.lock().unwrap_or_else(PoisonError::into_inner) = Some(vendor.clone());
         Ok(vendor)
     }
