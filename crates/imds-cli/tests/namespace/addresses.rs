@@ -1,7 +1,5 @@
 //! The services' own addresses, over IPv4, IPv6 and both.
 
-use std::time::Duration;
-
 use crate::script::{Needs, in_namespace, run};
 
 #[test]
@@ -43,31 +41,43 @@ fn ipv6_serves_where_there_is_no_ipv4() {
     ran.said("aws\ni-0fedcba9876543210\n");
 }
 
-#[test]
-fn a_dead_ipv4_address_costs_no_more_than_its_head_start() {
-    // Nobody answers on IPv4, without a word; IPv6 is alive.
-    let script = r#"ip address add fd00:ec2::254/128 dev lo nodad
+/// A machine that drops what comes for one of the two addresses, without a word, and serves on the other. Prints the instance
+/// and how many connections were tried at the dead one. The kernel tries one again after a second, and the program after its
+/// own time-out of a second: more than one for each of the two connections at most that reading takes means that somebody
+/// waited.
+fn with_a_dead_address(dead: &str, serving: &str) -> Option<(String, u32)> {
+    let script = format!(
+        r#"ip address add fd00:ec2::254/128 dev lo nodad
         ip address add 169.254.169.254/32 dev lo
         nft add table inet t
-        nft add chain inet t in '{ type filter hook input priority 0; }'
-        nft add rule inet t in ip daddr 169.254.169.254 drop
-        fake aws '[fd00:ec2::254]:80'
-        "$IMDS" get --cloud aws instance_id"#;
-    let Some(ran) = run(Needs::Nftables, script) else { return };
-    ran.said("i-0fedcba9876543210\n");
-    assert!(ran.took < Duration::from_millis(900), "{:?}", ran.took);
+        nft add counter inet t tried
+        nft add chain inet t in '{{ type filter hook input priority 0; }}'
+        nft add rule inet t in {dead} counter name tried drop
+        fake aws '{serving}'
+        "$IMDS" get --cloud aws instance_id
+        counted tried"#
+    );
+    let ran = run(Needs::Nftables, &script)?;
+    let said = ran.stdout();
+    let (instance, tried) = said.split_once('\n').unwrap_or_else(|| panic!("{}", ran.stderr()));
+    Some((instance.to_owned(), tried.trim().parse().unwrap()))
 }
 
 #[test]
-fn a_dead_ipv6_address_is_never_noticed() {
-    let script = r#"ip address add fd00:ec2::254/128 dev lo nodad
-        ip address add 169.254.169.254/32 dev lo
-        nft add table inet t
-        nft add chain inet t in '{ type filter hook input priority 0; }'
-        nft add rule inet t in ip6 daddr fd00:ec2::254 drop
-        fake aws 169.254.169.254:80
-        "$IMDS" get --cloud aws instance_id"#;
-    let Some(ran) = run(Needs::Nftables, script) else { return };
-    ran.said("i-0fedcba9876543210\n");
-    assert!(ran.took < Duration::from_millis(900), "{:?}", ran.took);
+fn a_dead_ipv4_address_costs_no_more_than_its_head_start() {
+    let Some((instance, tried)) = with_a_dead_address("ip daddr 169.254.169.254", "[fd00:ec2::254]:80")
+    else {
+        return;
+    };
+    assert_eq!(instance, "i-0fedcba9876543210");
+    assert!((1..=2).contains(&tried), "{tried} tries");
+}
+
+#[test]
+fn a_dead_ipv6_address_is_no_trouble() {
+    let Some((instance, tried)) = with_a_dead_address("ip6 daddr fd00:ec2::254", "169.254.169.254:80") else {
+        return;
+    };
+    assert_eq!(instance, "i-0fedcba9876543210");
+    assert!(tried <= 2, "{tried} tries");
 }

@@ -108,7 +108,7 @@ fn a_silent_systemd_costs_no_more_than_the_deadline() {
     let Some(ran) = locked(imdsd.directory(), MICROSOFT_FIRMWARE, commands) else { return };
     ran.said("6\n");
     assert!(ran.stderr().contains("within the deadline"), "{}", ran.stderr());
-    assert!(ran.took.as_millis() < 1500, "{:?}", ran.took);
+    assert!(ran.took.as_secs() < 3, "{:?}", ran.took);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_service_that_is_too_slow_is_given_up_within_the_deadline() {
         "$IMDS" get region --cloud gcp --timeout 700ms || echo "$?""#;
     let Some(ran) = in_namespace(script) else { return };
     ran.said("6\n");
-    assert!(ran.took < Duration::from_millis(1500), "{:?}", ran.took);
+    assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
 }
 
 /// A service over a link, and rules for its packets on this side.
