@@ -1,7 +1,5 @@
 //! The way in which a service is asked: interface, source address, mark, version. On loopback; tests/namespace has real links.
 
-use std::net::{SocketAddr, TcpListener};
-
 use crate::harness::{Folder, Imds, Service, imds};
 
 #[cfg(target_os = "linux")]
@@ -19,8 +17,11 @@ fn an_interface_is_the_only_way_out() {
     assert_eq!(both.code, 0, "{}", both.stderr);
 }
 
+// Only Linux has all of 127.0.0.0/8 on its loopback.
+#[cfg(target_os = "linux")]
 #[test]
 fn the_service_sees_the_source_address() {
+    use std::net::{SocketAddr, TcpListener};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let peer = std::thread::spawn(move || listener.accept().unwrap().1);
