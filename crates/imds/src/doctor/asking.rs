@@ -76,7 +76,7 @@ impl Asking {
         let config = client.configuration();
         let usual = USUAL.parse::<SocketAddr>().into_iter().collect();
         let endpoint = config.endpoint.clone().unwrap_or_else(|| Endpoint::literal(usual));
-        let exchange = Exchange::new(endpoint, config.network(), config.trust.clone());
+        let exchange = config.exchange(endpoint);
         let authority = exchange.endpoint().authority().to_owned();
         let error = |failure| anybodys_error(&authority, failure);
         self.connect(&exchange, config.network(), files, deadline, error).await;
