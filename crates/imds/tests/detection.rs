@@ -550,3 +550,13 @@ async fn offline_nobody_is_asked_and_firmware_says_what_it_knows() {
     let verdict = Client::new(machine.build().unwrap()).detect().await;
     assert_eq!((said(&verdict), verdict.requests), (likely("unknown"), 0));
 }
+
+#[tokio::test]
+async fn azures_firmware_names_no_instance_because_its_bytes_are_in_another_order() {
+    let scenario = scenario("azure");
+    assert!(scenario.firmware().contains_key("product_uuid"));
+    let client = client_of(machine(firmware(&scenario), &[]).network(Network::Off));
+    let metadata = client.read(Field::ALL).await.unwrap();
+    assert_eq!(metadata.text(Field::Cloud), Some("azure"));
+    assert_eq!(metadata.text(Field::InstanceId), None);
+}
