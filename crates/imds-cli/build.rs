@@ -10,10 +10,11 @@ fn main() {
     println!("cargo::rerun-if-changed=without-unwind-tables.ld");
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     // The script is one for the linkers of ELF systems.
-    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
-        if let Ok(directory) = env::var("CARGO_MANIFEST_DIR") {
-            println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/without-unwind-tables.ld");
-            println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
-        }
+    if is("PROFILE", "release")
+        && is("CARGO_CFG_TARGET_OS", "linux")
+        && let Ok(directory) = env::var("CARGO_MANIFEST_DIR")
+    {
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/without-unwind-tables.ld");
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }
 }
