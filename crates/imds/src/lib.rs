@@ -66,6 +66,6 @@ pub use imds_model::{
     Selector, Source, Tags, Value, Verdict,
 };
 pub use imdsd::SOCKET as IMDSD_SOCKET;
-pub use provider::{Change, Changes, LiveProvider, Provider, RefreshPolicy, Refreshing};
+pub use provider::{Change, Changes, LiveProvider, Provider, Reader, RefreshPolicy, Refreshing};
 pub use secrets::path_class;
 pub use transport::Network;

@@ -97,6 +97,22 @@ async fn concurrent_refreshes_are_one() {
 }
 
 #[tokio::test]
+async fn a_reader_sees_each_refresh_and_outlives_its_provider() {
+    let fake = fake("aws:plain").await;
+    let provider = LiveProvider::start(client(&fake)).await.unwrap();
+    let mut reader = provider.reader();
+    let mut other = reader.clone();
+    let first = Arc::clone(reader.snapshot());
+    assert!(Arc::ptr_eq(&first, &provider.snapshot()) && Arc::ptr_eq(&first, other.snapshot()));
+    fake.set("meta-data/tags/instance/Name", "web-18").unwrap();
+    provider.refresh().await.unwrap();
+    assert_eq!(reader.snapshot().tag("Name"), Some("web-18"));
+    assert_ne!(first.tag("Name"), Some("web-18"), "what was read before stays as it was");
+    drop(provider);
+    assert_eq!(other.snapshot().tag("Name"), Some("web-18"));
+}
+
+#[tokio::test]
 async fn subscribers_hear_what_changed_and_only_that() {
     let fake = fake("aws:plain").await;
     let provider = LiveProvider::start(client(&fake)).await.unwrap();

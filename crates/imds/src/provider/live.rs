@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use imds_model::{CloudName, Error, Field, Metadata, Reading, RefreshClass, Verdict};
 use tokio::sync::Mutex;
 
-use super::{Changes, Provider, Publisher, Refreshing};
+use super::{Changes, Provider, Publisher, Reader, Refreshing};
 use crate::client::{Client, volume_id_of};
 
 /// When a provider asks again by itself.
@@ -49,14 +49,14 @@ impl RefreshPolicy {
 
 /// Metadata of this machine, read once and kept fresh.
 ///
-/// Reads are a load of an atomic pointer. A refresh builds a new snapshot and swaps it; it asks only for what has grown
-/// old: slow fields and those that failed before.
+/// Reads never wait: a [`Reader`]'s are the load of an atomic pointer, [`snapshot`](Provider::snapshot) also counts an owner. A
+/// refresh builds a new snapshot and swaps it; it asks only for what has grown old: slow fields and those that failed before.
 #[derive(Debug)]
 pub struct LiveProvider {
     client: Client,
     cloud: CloudName,
     verdict: Verdict,
-    snapshot: ArcSwap<Metadata>,
+    snapshot: Arc<ArcSwap<Metadata>>,
     available: AtomicBool,
     publisher: Publisher,
     /// Held while a refresh runs, with the result of the last one.
@@ -114,7 +114,7 @@ impl LiveProvider {
             verdict,
             available: AtomicBool::new(available),
             publisher: Publisher::new(Arc::clone(&metadata)),
-            snapshot: ArcSwap::new(metadata),
+            snapshot: Arc::new(ArcSwap::new(metadata)),
             running: Mutex::new(None),
             finished: AtomicU64::new(0),
         })
@@ -148,6 +148,12 @@ impl LiveProvider {
             metadata.map_times(&map);
             metadata
         });
+    }
+
+    /// A view of the snapshots for one reader that reads often.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.snapshot))
     }
 
     /// How the cloud was found.

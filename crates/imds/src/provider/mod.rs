@@ -5,6 +5,7 @@
 
 mod changes;
 mod live;
+mod reader;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +17,7 @@ use imds_model::{CloudName, Error, Field, Metadata, Selector, Value};
 pub(crate) use changes::Publisher;
 pub use changes::{Change, Changes};
 pub use live::{LiveProvider, RefreshPolicy};
+pub use reader::Reader;
 
 /// A refresh under way.
 pub type Refreshing<'a> = Pin<Box<dyn Future<Output = Result<Arc<Metadata>, Error>> + Send + 'a>>;
