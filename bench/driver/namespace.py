@@ -23,10 +23,11 @@ ip link set lo up
 sysctl -q -w net.ipv6.conf.all.disable_ipv6=1
 """
 CLOUD = SETUP + f"ip address add {ADDRESS}/32 dev lo\n"
-# A link without neighbours to ask for: what is routed into it is gone at once.
-NOWHERE = SETUP + """ip link add void type dummy
+# A cable whose other end takes no packet for its own. Nobody is asked for first (ARP), so only real packets count.
+NOWHERE = SETUP + """ip link add void type veth peer name end
 ip address add 192.0.2.2/24 dev void
-ip link set void up
+ip link set void arp off up
+ip link set end up
 ip route add default dev void
 """
 
