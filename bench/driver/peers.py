@@ -90,6 +90,7 @@ def unpack(packages: list[str], folder: Path, state: dict, dependencies: bool = 
     if not (folder / "installed").exists():
         archives = folder / "archives"
         (archives / "partial").mkdir(parents=True, exist_ok=True)
+        quiet("apt-get", "update")
         if dependencies:
             quiet("apt-get", "install", "--yes", "--no-install-recommends", "--download-only",
                   "-o", f"Dir::Cache::Archives={archives}", *packages)
@@ -126,7 +127,7 @@ def go(state: dict) -> None:
             if verb == "list":
                 state["missing"][name] = "no program for it here yet, though its module can be had"
         except subprocess.CalledProcessError as error:
-            state["missing"][name] = "neither a Debian package nor the Go module proxy has it here: " + reason(error.stderr)
+            state["missing"][name] = "a Go program that Debian has no package of; of the Go module proxy it was said: " + reason(error.stderr).rsplit(": ", 1)[-1]
 
 
 def rust(state: dict) -> None:

@@ -1,6 +1,7 @@
 """`imds detect` where firmware decides, beside a program that does nothing, and others that say which cloud this is. The
 machine's firmware is an EC2 instance's, and its service answers at once, for peers that ask it."""
 
+from os import environ
 from pathlib import Path
 from subprocess import DEVNULL, run
 
@@ -27,7 +28,7 @@ def measure(quick: bool) -> dict:
     others = [
         peers.command("cloud-detect (crate)", "aws"),
         peers.command("cloud-detect (PyPI)", "aws"),
-        peers.command(DS_IDENTIFY, PATH_ROOT=str(root)),
+        peers.command(DS_IDENTIFY, PATH_ROOT=str(root), PATH=f"{root}/bin:{environ['PATH']}"),
     ]
     notes, rows = [], []
     with service.fake("aws:plain"):
@@ -73,9 +74,16 @@ def root_with(firmware: dict[str, str]) -> Path:
     root = WORK / "root"
     for name, text in {
         **{f"sys/class/dmi/id/{name}": value for name, value in firmware.items()},
+        "sys/class/dmi/id/product_uuid": "ec2abcde-1234-5678-9abc-def012345678",
+        "sys/class/dmi/id/product_serial": "ec2abcde-1234-5678-9abc-def012345678",
         "proc/cmdline": "ro quiet", "proc/1/cmdline": "init", "proc/1/environ": "", "proc/uptime": "10.0 10.0",
     }.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
+    # The machine that measures may be a container; the one that is imitated isn't.
+    path = root / "bin" / "systemd-detect-virt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\necho amazon\n")
+    path.chmod(0o755)
     return root

@@ -2,7 +2,7 @@
 if (process.argv[2] === "aws") {
   const { MetadataService } = await import("@aws-sdk/ec2-metadata-service");
   const service = new MetadataService({});
-  console.log(await service.request("/latest/meta-data/instance-id", {}));
+  console.log(await service.request("latest/meta-data/instance-id", {}));
 } else {
   const { default: gcp } = await import("gcp-metadata");
   console.log(String(await gcp.instance("id")));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use imds::Field;
 
 /// What the exit codes mean, at the end of every help page.
@@ -58,6 +58,30 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What was typed, as `try_parse_from` takes it.
+    ///
+    /// clap makes every option of every command ready, and copies the global ones into each, before it looks at the first
+    /// word; that took longer than detection itself. So the one command that is named is tried alone first. Whatever isn't
+    /// understood that way is left to the whole, for help and for messages that know all commands.
+    ///
+    /// # Errors
+    /// Help, the version, or what is wrong.
+    pub(crate) fn understand(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        Self::of_one_command(&words).map_or_else(|| Self::try_parse_from(words), Ok)
+    }
+
+    /// As the only command there is. No command but the first that is named can be meant; where that word was something
+    /// else (the value of an option), there is a word left that this one command doesn't know.
+    fn of_one_command(words: &[OsString]) -> Option<Self> {
+        let commands = Command::augment_subcommands(clap::Command::new("imds"));
+        let named = words.iter().skip(1).find_map(|word| commands.find_subcommand(word))?;
+        let alone = Global::augment_args(clap::Command::new("imds")).subcommand_required(true);
+        let mut matches = alone.subcommand(named.clone()).try_get_matches_from(words).ok()?;
+        Self::from_arg_matches_mut(&mut matches).ok()
+    }
 }
 
 /// Options of every command.
@@ -758,6 +782,34 @@ mod tests {
             exit::UNRESOLVED,
         ] {
             assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn one_command_alone_is_understood_as_among_all() {
+        for line in [
+            "imds detect --explain",
+            "imds --cloud aws get region --cloud gcp tags.get --default show",
+            "imds --config get show --json",
+            "imds --config get get region",
+            "imds --agent show exec --prefix X_ -- detect --explain",
+            "imds show --json --timeout 3s -v",
+            "imds get",
+            "imds help get",
+            "imds get --help",
+            "imds gett region",
+            "imds --cloud detect",
+            "imds detect show",
+            "imds --version detect",
+            "imds",
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let whole = Arguments::try_parse_from(words.clone());
+            let told = |answer: Result<Arguments, clap::Error>| match answer {
+                Ok(arguments) => format!("{arguments:?}"),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(told(Arguments::understand(words)), told(whole), "{line}");
         }
     }
 

@@ -17,7 +17,7 @@ mod settings;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use imds::machine::Environment;
 
 use crate::args::Arguments;
@@ -26,7 +26,7 @@ use crate::messages::Messages;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::understand(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(answer) if answer.use_stderr() && is_exec() => {
             not_a_command(&answer);

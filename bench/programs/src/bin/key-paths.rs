@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use imds::machine::{Environment, MemoryFiles};
-use imds::{Client, Config, Field, LiveProvider, Network, Provider};
+use imds::{Client, Config, Field, LiveProvider, Network};
 use imds_fake::{Fake, Scenario};
 use imds_model::{CloudName, Metadata, Outcome, Reading, Source, Value};
 use imds_template::{Format, Missing, Template};
 use tokio::runtime::{Builder, Runtime};
 
-/// How many tags the documents have that are parsed.
-const TAGS: usize = 400;
+/// How many tags the EC2 instance has besides its own, each a document.
+const TAGS: usize = 20;
 /// How large the template is, in bytes.
 const TEMPLATE: usize = 1_000_000;
 
@@ -25,8 +25,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("detect-by-firmware") => detect(),
         Some("one-value") => read("aws", 0, &[Field::InstanceId]),
-        Some("aws-documents") => read("aws", 20, Field::ALL),
-        Some("azure-document") => read("azure", TAGS, Field::ALL),
+        Some("aws-documents") => read("aws", TAGS, Field::ALL),
+        Some("azure-document") => read("azure", 0, Field::ALL),
         Some("resolve-text") => resolve(Format::Text),
         Some("resolve-json") => resolve(Format::Json),
         Some("provider-read-1000") => provider_reads(),
@@ -97,14 +97,8 @@ fn service(cloud: &'static str, tags: usize) -> String {
         runtime().block_on(async {
             let mut scenario = Scenario::parse(cloud).unwrap();
             for number in 0..tags {
-                let (path, value) = match cloud {
-                    "aws" => (format!("meta-data/tags/instance/key-{number}"), format!("value {number}")),
-                    _ => {
-                        let tag = format!(r#"{{"name":"key-{number}","value":"value {number}"}}"#);
-                        (format!("compute.tagsList.{number}"), tag)
-                    }
-                };
-                scenario.set(&path, &value).unwrap();
+                let path = format!("meta-data/tags/instance/key-{number}");
+                scenario.set(&path, &format!("value {number}")).unwrap();
             }
             let fake = Fake::start(scenario).await.unwrap();
             send.send(fake.url()).unwrap();
