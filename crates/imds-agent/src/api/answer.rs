@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::negotiation::{has_already, wants_json};
+use super::rendered::Rendered;
 use super::{Access, Announced, Caller, Refusal, Route, Watch};
 use crate::store::View;
 
@@ -66,13 +67,14 @@ pub struct Api {
     /// Another one for each start and each set of rules, so that a tag or an event's id of an earlier one is never taken for
     /// one of this.
     era: String,
+    rendered: Arc<Rendered>,
 }
 
 impl Api {
     /// An interface with these rules.
     #[must_use]
     pub fn new(access: Access) -> Self {
-        Self { access, era: format!("{:016x}", fastrand::u64(..)) }
+        Self { access, era: format!("{:016x}", fastrand::u64(..)), rendered: Arc::default() }
     }
 
     /// Answers a request by what is known. The name of its route, one of [`route::NAMES`](super::route::NAMES), is for
@@ -145,12 +147,16 @@ impl Api {
     }
 
     fn metadata(&self, caller: &Caller, view: &View) -> Result<Page, Refusal> {
-        let (seen, denied) = self.access.split(caller);
-        if seen.is_empty() {
+        let permits = |class| self.access.permits(class, caller);
+        let classes = (permits(Class::Public), permits(Class::Private));
+        if classes == (false, false) {
             return Err(Refusal::denied("the metadata"));
         }
         let metadata = known(view)?;
-        let shown = Shown::of(&metadata.clone().only(&seen), &denied, view.now())?;
+        let shown = self.rendered.body(classes, metadata, || {
+            let (seen, denied) = self.access.split(caller);
+            Shown::of(&Metadata::clone(metadata).only(&seen), &denied, view.now())
+        })?;
         Ok(Page { by_revision: Some('j'), ..Page::new(JSON, shown) })
     }
 
@@ -168,8 +174,8 @@ impl Api {
 }
 
 /// The snapshot, or why there is none.
-fn known(view: &View) -> Result<&Metadata, Refusal> {
-    view.metadata.as_deref().ok_or_else(|| not_ready(view))
+fn known(view: &View) -> Result<&Arc<Metadata>, Refusal> {
+    view.metadata.as_ref().ok_or_else(|| not_ready(view))
 }
 
 fn not_ready(view: &View) -> Refusal {
@@ -326,7 +332,7 @@ impl Page {
         let headers = response.headers_mut();
         if let Some(tag) = tag {
             put(headers, ETAG, tag);
-            put(headers, VARY, "Accept");
+            headers.insert(VARY, HeaderValue::from_static("Accept"));
         }
         if let Some(age) = self.stale_age {
             put(headers, AGE, &age.to_string());
@@ -351,7 +357,7 @@ pub(crate) fn refused(method: &Method, refusal: &Refusal, closing: bool) -> Resp
 }
 
 /// A response with its length; to HEAD, without its body.
-pub(crate) fn whole(method: &Method, status: StatusCode, kind: &str, body: Bytes) -> Response<Bytes> {
+pub(crate) fn whole(method: &Method, status: StatusCode, kind: &'static str, body: Bytes) -> Response<Bytes> {
     let length = body.len();
     let body = if method == Method::HEAD { Bytes::new() } else { body };
     let mut response = with_status(status, body);
@@ -366,11 +372,11 @@ fn with_status(status: StatusCode, body: Bytes) -> Response<Bytes> {
     response
 }
 
-fn common_headers(headers: &mut HeaderMap, kind: &str) {
-    put(headers, CONTENT_TYPE, kind);
+fn common_headers(headers: &mut HeaderMap, kind: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     // Nobody between here and the caller may keep it; the tag makes asking again cheap.
-    put(headers, CACHE_CONTROL, "no-cache");
-    put(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// Sets a header; a value that can't be one is left out.

@@ -15,13 +15,14 @@
 //! | `/healthz`, `/readyz` | whether the process works; whether metadata is there |
 //!
 //! [`access`] says who may see what, [`route`] reads paths, [`negotiation`] reads `Accept` and `If-None-Match`, [`refusal`]
-//! holds the errors, [`answer`] builds the bodies, [`watch`] the stream and [`announcements`] the events.
+//! holds the errors, [`answer`] builds the bodies, `rendered` keeps the one that is the same for many, [`watch`] the stream and [`announcements`] the events.
 
 pub mod access;
 pub mod announcements;
 pub mod answer;
 pub mod negotiation;
 pub mod refusal;
+mod rendered;
 pub mod route;
 pub mod watch;
 

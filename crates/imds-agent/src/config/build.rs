@@ -45,9 +45,10 @@ pub(super) fn defaults(owner: &Owner) -> Config {
         events: Events::default(),
         hooks: Vec::new(),
         limits: Limits {
-            connections: 1024,
-            per_client: 256,
+            connections: 2048,
+            per_client: 1024,
             header_bytes: 16_384,
+            read_time: Duration::from_secs(5),
             idle: Duration::from_secs(60),
         },
     }
@@ -407,6 +408,7 @@ fn limits(reader: &mut Reader<'_>, table: Option<Table<'_>>, default: Limits) ->
         connections: reader.count(table, "connections", 1, 65_536).unwrap_or(default.connections),
         per_client: reader.count(table, "per_client", 1, 65_536).unwrap_or(default.per_client),
         header_bytes: reader.count(table, "header_bytes", 1024, 1_048_576).unwrap_or(default.header_bytes),
+        read_time: reader.duration(table, "read_time").map_or(default.read_time, |(time, _)| time),
         idle: reader.duration(table, "idle").map_or(default.idle, |(time, _)| time),
     }
 }

@@ -339,6 +339,8 @@ pub struct Limits {
     pub per_client: u32,
     /// The size of a request's head.
     pub header_bytes: u32,
+    /// How long a request's head may take.
+    pub read_time: Duration,
     /// How long a connection may be silent.
     pub idle: Duration,
 }

@@ -511,16 +511,16 @@ pub(super) const SECTIONS: &[Section] = &[
             setting(
                 "connections",
                 Shape::Count { least: 1, most: 65_536 },
-                Some("1024"),
+                Some("2048"),
                 "512",
-                "Connections at once.",
+                "Connections at once; 32 more are kept for root.",
             ),
             setting(
                 "per_client",
                 Shape::Count { least: 1, most: 65_536 },
-                Some("256"),
+                Some("1024"),
                 "64",
-                "Connections at once of one user, root excepted.",
+                "Connections at once of one user, and never more than are left for the others. All callers over TCP are one.",
             ),
             setting(
                 "header_bytes",
@@ -528,6 +528,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 Some("16384"),
                 "8192",
                 "The size of a request's head.",
+            ),
+            setting(
+                "read_time",
+                Shape::Duration,
+                Some("\"5s\""),
+                "\"2s\"",
+                "How long a request's head may take, from its first byte on.",
             ),
             setting(
                 "idle",

@@ -1,15 +1,36 @@
 //! Who holds how many connections.
+//!
+//! A seat is refused to a client that has as many as one may have, or that would hold more than it leaves to everybody
+//! else. So one client takes half of the seats at most, the next half of what is left, and however many users work
+//! together, the next one to come still finds a seat. The superuser finds one even then: some are kept for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Seats beyond all others that only the superuser may take: who has to find out what is going on gets an answer.
+pub const SEATS_OF_ROOT: usize = 32;
+
+/// Whose connections count together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// A user, as the kernel tells it.
+    User(u32),
+    /// Everybody on TCP, of whom nothing is known.
+    Loopback,
+    /// Whoever scrapes metrics, so that a crowd at the API doesn't blind those who should see it.
+    Scraper,
+}
+
+impl Client {
+    const ROOT: Self = Self::User(0);
+}
 
 /// Counts connections.
 #[derive(Debug)]
 pub struct Census {
     most: usize,
     most_of_one: usize,
-    /// By user; those of whom nothing is known are one together.
-    open: Mutex<HashMap<Option<u32>, usize>>,
+    open: Mutex<HashMap<Client, usize>>,
 }
 
 /// Why there is no seat.
@@ -38,16 +59,18 @@ impl Census {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn enter(census: &Arc<Self>, client: Option<u32>) -> Result<Seat, Crowded> {
+    pub fn enter(census: &Arc<Self>, client: Client) -> Result<Seat, Crowded> {
         let mut open = census.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.values().sum::<usize>() >= census.most {
+        let kept = if client == Client::ROOT { SEATS_OF_ROOT } else { 0 };
+        let free = (census.most + kept).saturating_sub(open.values().sum());
+        if free == 0 {
             return Err(Crowded::All);
         }
-        let own = open.entry(client).or_default();
-        if *own >= census.most_of_one {
+        let own = open.get(&client).copied().unwrap_or_default();
+        if own >= census.most_of_one.min(free) {
             return Err(Crowded::Client);
         }
-        *own += 1;
+        open.insert(client, own + 1);
         Ok(Seat { census: Arc::clone(census), client })
     }
 }
@@ -56,7 +79,7 @@ impl Census {
 #[derive(Debug)]
 pub struct Seat {
     census: Arc<Census>,
-    client: Option<u32>,
+    client: Client,
 }
 
 impl Drop for Seat {
@@ -76,17 +99,48 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    /// As many seats as a client gets.
+    fn fill(census: &Arc<Census>, client: Client) -> (Vec<Seat>, Crowded) {
+        let mut seats = Vec::new();
+        loop {
+            match Census::enter(census, client) {
+                Ok(seat) => seats.push(seat),
+                Err(why) => return (seats, why),
+            }
+        }
+    }
+
     #[test]
     fn one_client_never_takes_all_seats() {
-        let census = Arc::new(Census::new(3, 2));
-        let enter = |client| Census::enter(&census, client);
-        let (first, _second) = (enter(Some(1)).unwrap(), enter(Some(1)).unwrap());
-        assert_eq!(enter(Some(1)).err(), Some(Crowded::Client));
-        let stranger = enter(None).unwrap();
-        assert_eq!((enter(Some(2)).err(), census.all()), (Some(Crowded::All), 3));
-        drop(stranger);
-        let _other = enter(Some(2)).unwrap();
+        let census = Arc::new(Census::new(100, 30));
+        let (mut first, why) = fill(&census, Client::User(1));
+        assert_eq!((first.len(), why), (30, Crowded::Client));
+        assert_eq!(fill(&census, Client::Loopback).0.len(), 30, "and they are free again");
+        first.truncate(29);
+        assert!(Census::enter(&census, Client::User(1)).is_ok());
         drop(first);
-        assert!(enter(Some(1)).is_ok());
+        assert_eq!(census.all(), 0);
+    }
+
+    #[test]
+    fn users_who_work_together_leave_a_seat_for_the_next() {
+        let census = Arc::new(Census::new(2048, 2048));
+        let mut taken = Vec::new();
+        for user in 1..=10 {
+            let (seats, why) = fill(&census, Client::User(user));
+            assert_eq!((seats.len(), why), (2048 >> user, Crowded::Client), "half of what was left");
+            taken.push(seats);
+        }
+        assert!(Census::enter(&census, Client::Scraper).is_ok());
+    }
+
+    #[test]
+    fn the_superuser_finds_a_seat_when_all_are_taken() {
+        let census = Arc::new(Census::new(2, 2));
+        let _taken = [1, 2].map(|user| Census::enter(&census, Client::User(user)).unwrap());
+        assert_eq!(Census::enter(&census, Client::User(3)).err(), Some(Crowded::All));
+        let (of_root, why) = fill(&census, Client::ROOT);
+        assert_eq!((of_root.len(), why), (2, Crowded::Client));
+        assert_eq!(fill(&census, Client::Loopback).1, Crowded::All);
     }
 }

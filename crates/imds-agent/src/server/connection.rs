@@ -34,9 +34,14 @@ pub async fn serve<S>(
     let pace = Arc::new(Pace::default());
     let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), limits.read_time, limits.idle));
     let answer = service_fn(|request| {
-        pace.answering();
+        let pressing = pace.answering();
         let response = respond(request, &caller, &face, limits, &stopping, &pace);
-        async move { Ok::<_, Infallible>(response) }
+        async move {
+            if pressing {
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
     // `printf … | nc -U` ends its side right after the request, and wants the answer all the same.

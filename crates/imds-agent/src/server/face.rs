@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 
 use super::Guard;
+use super::census::Client;
 use crate::api::answer::refused;
 use crate::api::{Access, Api, Caller, Refusal, Reply, Request, Who};
 use crate::metrics::{Metrics, page};
@@ -25,6 +26,11 @@ pub trait Face: Send + Sync + fmt::Debug {
     /// Whether the groups of callers matter.
     fn asks_for_groups(&self) -> bool {
         false
+    }
+
+    /// With whom a caller counts of whom nothing is known.
+    fn unknown_client(&self) -> Client {
+        Client::Loopback
     }
 
     /// What feeds streams.
@@ -140,6 +146,10 @@ impl Face for MetricsFace {
 
     fn refuse(&self, head: &Parts, refusal: &Refusal) -> Response<Bytes> {
         refused(&head.method, refusal, true)
+    }
+
+    fn unknown_client(&self) -> Client {
+        Client::Scraper
     }
 
     fn metrics(&self) -> &Arc<Metrics> {

@@ -1,9 +1,21 @@
 //! How much anybody may take.
+//!
+//! | limit | default | why |
+//! |---|---|---|
+//! | connections in all | 2048 | a thousand readers at once twice over; at 16 KiB each at worst they cost 32 MiB, a quarter of what the unit may have |
+//! | of one client | 1024 | a thousand processes of one user started together are answered, and half of the seats stay for others |
+//! | bytes of a head | 16 KiB | what the HTTP servers of this world accept at most is 8 KiB; twice that, for tag keys in paths |
+//! | time for a head | 5 s | a local client needs microseconds; a suspended one gets another chance |
+//! | time between requests | 1 min | longer than pollers pause; who comes back later connects anew, which costs microseconds |
+//!
+//! What [`census`](super::census) adds: nobody takes more seats than it leaves, and some are the superuser's.
 
 use std::time::Duration;
 
-/// Descriptors that are kept for everything but callers: files, the service, logs.
-const KEPT_DESCRIPTORS: u64 = 64;
+use super::census::SEATS_OF_ROOT;
+
+/// Descriptors that aren't for callers: files, the service, logs. And the seats that are counted beside the others.
+const KEPT_DESCRIPTORS: u64 = 64 + SEATS_OF_ROOT as u64;
 /// The least that hyper can work with.
 pub const LEAST_HEADER_BYTES: usize = 8 * 1024;
 
@@ -13,7 +25,7 @@ pub const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub struct Limits {
     /// Connections in all; one more is told 503 at once.
     pub connections: usize,
-    /// Connections of one user; callers over TCP are one together.
+    /// Connections of one user; callers over TCP are one together, and those who scrape metrics are another.
     pub per_client: usize,
     /// Bytes of a request's head, at least 8 KiB.
     pub header_bytes: usize,
@@ -28,11 +40,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
-            per_client: 512,
-            header_bytes: LEAST_HEADER_BYTES,
+            connections: 2048,
+            per_client: 1024,
+            header_bytes: 16 * 1024,
             read_time: Duration::from_secs(5),
-            idle: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
         }
     }

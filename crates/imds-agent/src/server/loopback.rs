@@ -3,13 +3,18 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use super::socket::BACKLOG;
+
 /// A listener on a loopback address; port 0 takes a free one.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] for any other address, and as the system says.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     must_be_loopback(address)?;
-    TcpListener::bind(address)
+    let listener = TcpListener::bind(address)?;
+    // The standard library lets 128 wait; a connection beyond that is dropped and tried again a second later.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }
 
 /// Who listens elsewhere tells the network what only this machine should hear.

@@ -1,10 +1,12 @@
 //! A connection whose other end has to keep moving.
 //!
 //! A request has to be there whole soon after its first byte, however its bytes are spread; between requests, and while an
-//! answer isn't taken, there is more time, but not for ever. Whoever doesn't keep to it loses the connection.
+//! answer isn't taken, there is more time, but not for ever. Whoever doesn't keep to it loses the connection. And whoever
+//! doesn't wait for its answers before it asks on has to let others go first.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -29,11 +31,17 @@ enum Phase {
 pub struct Pace {
     phase: Mutex<(Phase, Instant)>,
     gone: Notify,
+    /// Whether the last request was answered without the other end having been waited for since.
+    pressing: AtomicBool,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { phase: Mutex::new((Phase::Idle, Instant::now())), gone: Notify::new() }
+        Self {
+            phase: Mutex::new((Phase::Idle, Instant::now())),
+            gone: Notify::new(),
+            pressing: AtomicBool::new(false),
+        }
     }
 }
 
@@ -46,9 +54,11 @@ impl Pace {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request is there.
-    pub fn answering(&self) {
+    /// A request is there. Whether it came before the one ahead of it was answered, so that others should have their turn
+    /// first.
+    pub fn answering(&self) -> bool {
         self.enter(Phase::Answering);
+        self.pressing.swap(true, Ordering::Relaxed)
     }
 
     /// Its answer is complete.
@@ -124,6 +134,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
             }
             Poll::Ready(Err(_)) => self.pace.gone.notify_one(),
             Poll::Pending => {
+                self.pace.pressing.store(false, Ordering::Relaxed);
                 if let Some(deadline) = self.deadline() {
                     if self.waking.deadline() != deadline {
                         self.waking.as_mut().reset(deadline);

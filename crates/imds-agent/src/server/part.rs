@@ -157,6 +157,7 @@ fn limits_of(config: &config::Limits) -> Limits {
         connections: count(config.connections),
         per_client: count(config.per_client),
         header_bytes: count(config.header_bytes),
+        read_time: config.read_time,
         idle: config.idle,
         ..Limits::default()
     }
@@ -213,9 +214,11 @@ mod tests {
     fn the_limits_of_the_configuration_are_put_in_force() {
         let mut config = Config::default().limits;
         (config.connections, config.per_client, config.header_bytes) = (7, 3, 9000);
-        config.idle = Duration::from_secs(11);
+        (config.read_time, config.idle) = (Duration::from_secs(2), Duration::from_secs(11));
         let limits = limits_of(&config);
         assert_eq!((limits.connections, limits.per_client, limits.header_bytes), (7, 3, 9000));
-        assert_eq!((limits.idle, limits.read_time), (Duration::from_secs(11), Limits::default().read_time));
+        assert_eq!((limits.read_time, limits.idle), (Duration::from_secs(2), Duration::from_secs(11)));
+        let default = limits_of(&Config::default().limits);
+        assert_eq!(default, Limits::default(), "both places say the same");
     }
 }

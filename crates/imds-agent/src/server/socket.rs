@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// How many connections may wait to be accepted: as many as Linux lets wait (`net.core.somaxconn`). A client that finds no
 /// place is refused by the kernel, without the agent's knowing.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A socket in the file system, removed with this value unless another took its place.
 #[derive(Debug)]

@@ -63,7 +63,7 @@ async fn none_left(house: &House) {
 #[tokio::test]
 async fn one_too_many_is_told_so_at_once_and_costs_the_others_nothing() {
     let mut limits = generous();
-    (limits.connections, limits.per_client) = (30, 20);
+    (limits.connections, limits.per_client) = (40, 20);
     let house = House::with(limits, Access::default());
     let mut silent = Vec::new();
     for _ in 0..20 {

@@ -37,6 +37,7 @@ pub(crate) struct House {
 pub(crate) fn generous() -> Limits {
     let mut limits = Limits::default();
     (limits.connections, limits.per_client) = (4000, 4000);
+    limits.header_bytes = 8 * 1024;
     (limits.read_time, limits.idle, limits.heartbeat) = (PATIENCE * 3, PATIENCE * 3, PATIENCE * 3);
     limits
 }

@@ -19,7 +19,7 @@ fn the_printed_configuration_passes_its_own_check() {
     let checked =
         imds(&["--check", "--config", path(&file)]).env("XDG_RUNTIME_DIR", "/run/user/1").output().unwrap();
     assert_eq!((checked.status.code(), text(&checked.stdout), text(&checked.stderr)), (Some(0), "", ""));
-    for setting in ["[agent]", "# grace = \"10s\"", "# [[hooks]]", "# per_client = 256"] {
+    for setting in ["[agent]", "# grace = \"10s\"", "# [[hooks]]", "# per_client = 1024"] {
         assert!(text(&printed.stdout).lines().any(|line| line == setting), "{setting}");
     }
 }
