@@ -2,9 +2,14 @@
 //!
 //! Labels come from small fixed sets, so that nobody can make the text grow, and no value of the metadata but the cloud's
 //! name is ever in it: numbers are often readable by people who may not see who owns the machine. [`page`] answers requests
-//! for the text.
+//! for the text, [`reference`](mod@reference) writes `docs/metrics.md`.
+//!
+//! A series whose labels are known beforehand is there from the start, at zero: Prometheus sees no increase in one that
+//! appears with its first event.
 
+mod labels;
 pub mod page;
+pub mod reference;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +18,6 @@ use std::time::Duration;
 
 use imds::CloudName;
 use imds::observer::{Observed, Observer, RequestOutcome};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,46 +26,16 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::api::route;
+use self::labels::{OfAnswer, OfCloud, OfEvent, OfHook, OfKind, OfLimit, OfOutcome, OfRequest};
+use crate::api::{Announced, route};
 use crate::events::{Kind, State};
 use crate::store::View;
 
 /// Link-local services answer within a few milliseconds; tokens that never come take seconds.
 const LATENCIES: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfCloud {
-    cloud: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRequest {
-    cloud: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfAnswer {
-    route: &'static str,
-    code: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfEvent {
-    kind: &'static str,
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfHook {
-    hook: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfOutcome {
-    outcome: &'static str,
-}
+const SUCCESS: &str = "success";
+const FAILURE: &str = "failure";
 
 /// What a hook was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +46,15 @@ pub enum Hook {
     Webhook,
 }
 
+impl Hook {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
 /// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crowd {
@@ -79,6 +62,16 @@ pub enum Crowd {
     All,
     /// One client holds too many.
     Client,
+}
+
+impl Crowd {
+    /// The setting in `[limits]` that was reached.
+    const fn limit(self) -> &'static str {
+        match self {
+            Self::All => "connections",
+            Self::Client => "per_client",
+        }
+    }
 }
 
 type Real = Gauge<f64, AtomicU64>;
@@ -92,9 +85,10 @@ pub struct Metrics {
     refreshes: Family<OfOutcome, Counter>,
     answers: Family<OfAnswer, Counter>,
     connections: Gauge,
-    refused: Family<OfOutcome, Counter>,
+    refused: Family<OfLimit, Counter>,
     watchers: Gauge,
     events: Family<OfEvent, Counter>,
+    standing: Family<OfKind, Gauge>,
     hooks: Family<OfHook, Counter>,
     ready: Gauge,
     stale: Gauge,
@@ -122,6 +116,7 @@ impl Default for Metrics {
             refused: Family::default(),
             watchers: Gauge::default(),
             events: Family::default(),
+            standing: Family::default(),
             hooks: Family::default(),
             ready: Gauge::default(),
             stale: Gauge::default(),
@@ -130,6 +125,7 @@ impl Default for Metrics {
             unread: Gauge::default(),
         };
         metrics.register();
+        metrics.begin_at_zero();
         metrics
     }
 }
@@ -154,9 +150,11 @@ impl Metrics {
         all.register("api_requests", "Requests of callers, by route and status", self.answers.clone());
         all.register("connections", "Open connections of callers", self.connections.clone());
         let refused = self.refused.clone();
-        all.register("connections_refused", "Connections that were one too many", refused);
+        all.register("connections_refused", "Connections that were one too many, by the limit", refused);
         all.register("watchers", "Callers that are told of changes", self.watchers.clone());
         all.register("events", "Announcements of events", self.events.clone());
+        let what = "Events that are announced and not over";
+        all.register("events_standing", what, self.standing.clone());
         all.register("hook_runs", "Runs of hooks, by how they ended", self.hooks.clone());
         all.register("metadata_ready", "1 once metadata is there", self.ready.clone());
         let what = "1 while a value is older than the last attempt to read it";
@@ -169,9 +167,28 @@ impl Metrics {
         all.register("metadata_fields_failed", what, self.unread.clone());
     }
 
+    /// Makes every series whose labels are known beforehand.
+    fn begin_at_zero(&self) {
+        for outcome in [SUCCESS, FAILURE] {
+            drop(self.refreshes.get_or_create(&OfOutcome { outcome }));
+            for hook in [Hook::Command, Hook::Webhook] {
+                drop(self.hooks.get_or_create(&OfHook { hook: hook.name(), outcome }));
+            }
+        }
+        for crowd in [Crowd::All, Crowd::Client] {
+            drop(self.refused.get_or_create(&OfLimit { limit: crowd.limit() }));
+        }
+        for kind in Kind::ALL.iter().map(|kind| kind.name()) {
+            drop(self.standing.get_or_create(&OfKind { kind }));
+            for state in State::ALL.iter().map(|state| state.name()) {
+                drop(self.events.get_or_create(&OfEvent { kind, state }));
+            }
+        }
+    }
+
     /// An attempt to read the metadata ended.
     pub fn refreshed(&self, succeeded: bool) {
-        let outcome = if succeeded { "success" } else { "failure" };
+        let outcome = if succeeded { SUCCESS } else { FAILURE };
         self.refreshes.get_or_create(&OfOutcome { outcome }).inc();
     }
 
@@ -183,12 +200,8 @@ impl Metrics {
 
     /// A hook ran.
     pub fn hook_ran(&self, hook: Hook, succeeded: bool) {
-        let hook = match hook {
-            Hook::Command => "command",
-            Hook::Webhook => "webhook",
-        };
-        let outcome = if succeeded { "success" } else { "failure" };
-        self.hooks.get_or_create(&OfHook { hook, outcome }).inc();
+        let outcome = if succeeded { SUCCESS } else { FAILURE };
+        self.hooks.get_or_create(&OfHook { hook: hook.name(), outcome }).inc();
     }
 
     /// A caller was answered. `name` is one of [`route::NAMES`].
@@ -199,11 +212,7 @@ impl Metrics {
 
     /// A connection was refused.
     pub fn refused(&self, crowd: Crowd) {
-        let outcome = match crowd {
-            Crowd::All => "all",
-            Crowd::Client => "client",
-        };
-        self.refused.get_or_create(&OfOutcome { outcome }).inc();
+        self.refused.get_or_create(&OfLimit { limit: crowd.limit() }).inc();
     }
 
     /// Counts a connection for as long as the value lives.
@@ -218,9 +227,9 @@ impl Metrics {
         Present::new(&self.watchers)
     }
 
-    /// What Prometheus scrapes: all counts, and how fresh this view is.
+    /// What Prometheus scrapes, in the form of OpenMetrics: all counts, how fresh this view is, and which events stand.
     #[must_use]
-    pub fn text(&self, view: &View) -> String {
+    pub fn text(&self, view: &View, events: &Announced) -> String {
         let metadata = view.metadata.as_deref();
         self.ready.set(metadata.is_some().into());
         self.stale.set(metadata.is_some_and(imds::Metadata::is_stale).into());
@@ -230,6 +239,12 @@ impl Metrics {
             metadata.readings().filter(|(_, reading)| reading.error().is_some()).count()
         });
         self.unread.set(unread.try_into().unwrap_or(i64::MAX));
+        for kind in Kind::ALL.iter().map(|kind| kind.name()) {
+            let standing =
+                events.standing.iter().filter(|event| event.get("kind").is_some_and(|of| of == kind));
+            let count = standing.count().try_into().unwrap_or(i64::MAX);
+            self.standing.get_or_create(&OfKind { kind }).set(count);
+        }
         let mut text = String::new();
         // Only a writer that fails could make it fail, and a String doesn't.
         let _ = encode(&mut text, &self.registry);
@@ -240,7 +255,7 @@ impl Metrics {
 impl Observer for Metrics {
     fn requested(&self, request: &Observed<'_>) {
         let cloud = || request.cloud.to_string();
-        let outcome = outcome_name(request.outcome);
+        let outcome = labels::outcome_name(request.outcome);
         self.service_requests.get_or_create(&OfRequest { cloud: cloud(), outcome }).inc();
         let seconds = self.service_seconds.get_or_create(&OfCloud { cloud: cloud() });
         seconds.observe(request.elapsed.as_secs_f64());
@@ -248,22 +263,6 @@ impl Observer for Metrics {
 
     fn retried(&self, cloud: &CloudName) {
         self.service_retries.get_or_create(&OfCloud { cloud: cloud.to_string() }).inc();
-    }
-}
-
-/// How a request ended, as a label.
-fn outcome_name(outcome: RequestOutcome) -> &'static str {
-    match outcome {
-        RequestOutcome::Answered(200..=399) => "ok",
-        RequestOutcome::Answered(401 | 403) => "refused",
-        RequestOutcome::Answered(404) => "absent",
-        RequestOutcome::Answered(410) => "gone",
-        RequestOutcome::Answered(429) => "throttled",
-        RequestOutcome::Answered(500..) => "server_error",
-        RequestOutcome::TimedOut => "timed_out",
-        RequestOutcome::NotConnected => "not_connected",
-        // Another status, an answer that isn't one, and what a later version of the library tells apart.
-        _ => "malformed",
     }
 }
 
@@ -347,7 +346,9 @@ mod tests {
         metrics.hook_ran(Hook::Webhook, false);
         metrics.refused(Crowd::Client);
         let open = metrics.connection();
-        let text = metrics.text(&view());
+        let interruption = serde_json::json!({"kind": "interruption", "id": "value-of-the-event"});
+        let events = Announced { standing: vec![interruption], ..Announced::default() };
+        let text = metrics.text(&view(), &events);
         for (name, value) in [
             (r#"imds_service_requests_total{cloud="aws",outcome="ok"}"#, 1.0),
             (r#"imds_service_requests_total{cloud="aws",outcome="absent"}"#, 1.0),
@@ -359,7 +360,12 @@ mod tests {
             (r#"imds_api_requests_total{route="other",code="404"}"#, 1.0),
             (r#"imds_events_total{kind="interruption",state="scheduled"}"#, 1.0),
             (r#"imds_hook_runs_total{hook="webhook",outcome="failure"}"#, 1.0),
-            (r#"imds_connections_refused_total{outcome="client"}"#, 1.0),
+            (r#"imds_hook_runs_total{hook="command",outcome="failure"}"#, 0.0),
+            (r#"imds_connections_refused_total{limit="per_client"}"#, 1.0),
+            (r#"imds_connections_refused_total{limit="connections"}"#, 0.0),
+            (r#"imds_events_standing{kind="interruption"}"#, 1.0),
+            (r#"imds_events_standing{kind="maintenance"}"#, 0.0),
+            (r#"imds_refreshes_total{outcome="failure"}"#, 0.0),
             ("imds_connections", 1.0),
             ("imds_metadata_ready", 1.0),
             ("imds_metadata_stale", 0.0),
@@ -372,13 +378,16 @@ mod tests {
         assert!((89.0..100.0).contains(&age), "{age}");
         assert!(text.contains(concat!("imds_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
         drop(open);
-        let text = metrics.text(&View::default());
+        let text = metrics.text(&View::default(), &Announced::default());
         assert_eq!((number(&text, "imds_connections"), number(&text, "imds_metadata_ready")), (0.0, 0.0));
     }
 
     #[test]
     fn nothing_of_the_metadata_is_in_it() {
-        let text = Metrics::default().text(&view());
+        let event = serde_json::json!({"kind": "interruption", "id": "value-1", "resources": ["value-2"]});
+        let unknown = serde_json::json!({"kind": "value-3"});
+        let events = Announced { standing: vec![event, unknown], ..Announced::default() };
+        let text = Metrics::default().text(&view(), &events);
         for identity in ["value-", "tag-", "06:00", "/latest", "no answer"] {
             assert!(!text.contains(identity), "{identity} in\n{text}");
         }

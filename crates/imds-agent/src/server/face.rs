@@ -139,7 +139,10 @@ impl MetricsFace {
 impl Face for MetricsFace {
     fn answer(&self, head: &Parts, _caller: &Caller) -> Reply {
         Reply::Whole(match self.guard.check(&head.method, &head.uri, &head.headers) {
-            Ok(()) => page::answer(&head.method, &head.uri, &self.metrics, &self.sources.store.view()),
+            Ok(()) => {
+                let (view, events) = (self.sources.store.view(), self.sources.announcements.now());
+                page::answer(head, &self.metrics, &view, &events)
+            }
             Err(refusal) => self.refuse(head, &refusal),
         })
     }

@@ -98,7 +98,7 @@ async fn one_too_many_is_told_so_at_once_and_costs_the_others_nothing() {
     let text = house_numbers(&house);
     drop(strangers);
     let text = text.await;
-    assert!(text.contains("imds_connections_refused_total{outcome=\"client\"} "), "{text}");
+    assert!(text.contains("imds_connections_refused_total{limit=\"per_client\"} "), "{text}");
 }
 
 async fn house_numbers(house: &House) -> String {
