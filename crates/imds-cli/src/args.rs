@@ -627,8 +627,12 @@ pub(crate) struct Clouds {
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell
-    #[arg(value_name = "SHELL")]
-    pub(crate) shell: clap_complete::Shell,
+    #[arg(value_name = "SHELL", required_unless_present = "directory")]
+    pub(crate) shell: Option<clap_complete::Shell>,
+
+    /// Write a script into this directory, one for every shell where none is named
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -636,6 +640,10 @@ pub(crate) struct Man {
     /// The command whose page is wanted [default: the program itself]
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Option<String>,
+
+    /// Write all pages into this directory, for a package
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// Formats of one command: `--format`, and `--json` for short.

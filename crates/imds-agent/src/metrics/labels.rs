@@ -22,6 +22,19 @@ label_sets! {
     OfOutcome { outcome: &'static str }
 }
 
+/// Every way in which a request ends, as a label.
+pub(super) const OUTCOMES: [&str; 9] = [
+    "ok",
+    "refused",
+    "absent",
+    "gone",
+    "throttled",
+    "server_error",
+    "timed_out",
+    "not_connected",
+    "malformed",
+];
+
 /// How a request ended, as a label.
 pub(super) fn outcome_name(outcome: RequestOutcome) -> &'static str {
     match outcome {

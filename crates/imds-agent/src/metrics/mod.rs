@@ -186,6 +186,13 @@ impl Metrics {
         }
     }
 
+    fn begin_cloud_at_zero(&self, cloud: &CloudName) {
+        for outcome in labels::OUTCOMES {
+            drop(self.service_requests.get_or_create(&OfRequest { cloud: cloud.to_string(), outcome }));
+        }
+        drop(self.service_retries.get_or_create(&OfCloud { cloud: cloud.to_string() }));
+    }
+
     /// An attempt to read the metadata ended.
     pub fn refreshed(&self, succeeded: bool) {
         let outcome = if succeeded { SUCCESS } else { FAILURE };
@@ -255,6 +262,9 @@ impl Metrics {
 impl Observer for Metrics {
     fn requested(&self, request: &Observed<'_>) {
         let cloud = || request.cloud.to_string();
+        if self.service_retries.get(&OfCloud { cloud: cloud() }).is_none() {
+            self.begin_cloud_at_zero(request.cloud);
+        }
         let outcome = labels::outcome_name(request.outcome);
         self.service_requests.get_or_create(&OfRequest { cloud: cloud(), outcome }).inc();
         let seconds = self.service_seconds.get_or_create(&OfCloud { cloud: cloud() });
@@ -352,6 +362,7 @@ mod tests {
         for (name, value) in [
             (r#"imds_service_requests_total{cloud="aws",outcome="ok"}"#, 1.0),
             (r#"imds_service_requests_total{cloud="aws",outcome="absent"}"#, 1.0),
+            (r#"imds_service_requests_total{cloud="aws",outcome="throttled"}"#, 0.0),
             (r#"imds_service_request_duration_seconds_bucket{le="0.005",cloud="aws"}"#, 2.0),
             (r#"imds_service_request_duration_seconds_bucket{le="0.002",cloud="aws"}"#, 0.0),
             (r#"imds_service_retries_total{cloud="aws"}"#, 1.0),

@@ -45,3 +45,26 @@ fn every_shell_completes_commands_and_names() {
     assert!(bash.contains("instance_id") && bash.contains("digitalocean") && bash.contains("azure:aks"));
     assert_eq!(imds("completions tcsh").code, 2);
 }
+
+#[test]
+fn a_package_gets_all_pages_and_scripts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pages, scripts) = (folder.path().join("man"), folder.path().join("completions"));
+    let ran = imds(&format!("man --directory {}", pages.display()));
+    assert_eq!(ran.result(), (0, ""), "{}", ran.stderr);
+    for command in COMMANDS {
+        let page = std::fs::read_to_string(pages.join(format!("imds-{command}.1"))).unwrap();
+        assert_eq!(page, imds(&format!("man {command}")).stdout);
+    }
+    assert_eq!(std::fs::read_to_string(pages.join("imds.1")).unwrap(), imds("man").stdout);
+    let ran = imds(&format!("completions --directory {}", scripts.display()));
+    assert_eq!(ran.result(), (0, ""), "{}", ran.stderr);
+    for (shell, name) in [("bash", "imds.bash"), ("zsh", "_imds"), ("fish", "imds.fish")] {
+        let script = std::fs::read_to_string(scripts.join(name)).unwrap();
+        assert_eq!(script, imds(&format!("completions {shell}")).stdout);
+    }
+    assert_eq!(imds("completions").code, 2, "a shell or a directory");
+    let ran = imds("man --directory /dev/null/man");
+    assert_eq!(ran.result(), (2, ""));
+    assert!(ran.stderr.contains("/dev/null/man/imds.1: can't be written"), "{}", ran.stderr);
+}
