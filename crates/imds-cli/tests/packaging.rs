@@ -48,8 +48,8 @@ fn the_unit_for_the_env_file_writes_one_that_systemd_reads() {
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["metadata.env"], "nothing half done is left");
     let written = std::fs::read_to_string(folder.path().join("metadata.env")).unwrap();
-    assert!(written.lines().any(|line| line == "IMDS_INSTANCE_ID='i-0a1b2c3d4e5f67890'"), "{written}");
-    assert!(written.lines().any(|line| line == "IMDS_REGION='us-east-1'"), "{written}");
+    assert!(written.lines().any(|line| line == r#"IMDS_INSTANCE_ID="i-0a1b2c3d4e5f67890""#), "{written}");
+    assert!(written.lines().any(|line| line == r#"IMDS_REGION="us-east-1""#), "{written}");
 }
 
 #[test]
@@ -64,7 +64,11 @@ fn the_unit_for_the_env_file_leaves_none_where_there_is_no_metadata() {
 
 #[test]
 fn the_agent_takes_the_configuration_of_the_nodes() {
-    let file = packaged("kubernetes/agent.toml");
+    // The node's /sys and /proc are mounted there.
+    let folder = tempfile::tempdir().unwrap();
+    let text = read("kubernetes/agent.toml").replace("/host", folder.path().to_str().unwrap());
+    let file = folder.path().join("agent.toml");
+    std::fs::write(&file, text).unwrap();
     let ran = output(Command::new(IMDS).args(["agent", "--check", "--config", file.to_str().unwrap()]));
     assert_eq!((ran.status.code(), String::from_utf8(ran.stderr).unwrap()), (Some(0), String::new()));
 }
