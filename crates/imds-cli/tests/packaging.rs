@@ -1,6 +1,6 @@
 //! What is packaged around the command, held to the command.
 #![cfg(all(unix, feature = "agent", feature = "fake"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -99,14 +99,14 @@ fn the_daemon_set_fits_the_configuration_and_keeps_the_node_safe() {
     let probed = format!("{}:{}", alive["host"].as_str().unwrap(), alive["port"].as_u64().unwrap());
     assert_eq!(config["metrics"]["listen"].as_str(), Some(&*probed));
     let mounts = container["volumeMounts"].as_sequence().unwrap();
-    let mounted = |path: &str| mounts.iter().find(|mount| mount["mountPath"] == Value::from(path));
+    let mounted = |path: &str| mounts.iter().find(|mount| mount["mountPath"] == *path);
     assert!(
         mounted("/run/imds").is_some_and(|mount| mount["readOnly"].is_null()),
         "the socket is made there"
     );
     let root = config["metadata"]["sysroot"].as_str().unwrap();
     for path in [format!("{root}/sys"), format!("{root}/proc"), "/etc/imds".to_owned()] {
-        assert!(mounted(&path).is_some_and(|mount| mount["readOnly"] == Value::from(true)), "{path}");
+        assert!(mounted(&path).is_some_and(|mount| mount["readOnly"] == true), "{path}");
     }
     let volumes: Vec<_> =
         pod["volumes"].as_sequence().unwrap().iter().map(|volume| &volume["name"]).collect();
