@@ -67,6 +67,21 @@ impl Documents {
         }
     }
 
+    /// Where not one could be read, puts what the service forbids in the place of what it doesn't have.
+    pub(crate) fn refuse(&mut self, why: impl Fn(&str) -> Option<Error>) {
+        if self.contents.values().any(Result::is_ok) {
+            return;
+        }
+        for content in self.contents.values_mut() {
+            if let Err(error) = content
+                && error.is_absent()
+                && let Some(why) = why(error.path().unwrap_or_default())
+            {
+                *error = why;
+            }
+        }
+    }
+
     /// The description of the cloud that they come from.
     pub(crate) fn description(&self) -> &'static Description {
         self.description

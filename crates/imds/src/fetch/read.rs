@@ -55,6 +55,7 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
     {
         documents.disbelieve(&error);
     }
+    documents.refuse(|path| service.is_shut(path));
     documents
 }
 

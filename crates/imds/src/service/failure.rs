@@ -57,7 +57,10 @@ impl Service {
         {
             return self.absent(path, &format!("{} conceals this value (403)", &**proxy));
         }
-        if (400..=407).contains(&status) && status != 404 && self.is_of_a_face(path) {
+        if (400..=407).contains(&status)
+            && status != 404
+            && self.face_of(path).is_some_and(|face| self.faces.refuse(face, status))
+        {
             let error =
                 self.absent(path, &format!("this part of the service may be switched off ({status})"));
             return match self.protocol.when_disabled.as_deref() {
@@ -65,6 +68,18 @@ impl Service {
                 None => error,
             };
         }
+        self.of_status(path, status, retry_after(Some(answer)))
+    }
+
+    /// Why nothing can be had, where the service is made of parts and every one of them forbids what it is asked for.
+    pub(crate) fn is_shut(&self, path: &str) -> Option<Error> {
+        let documents = &self.description.documents;
+        let is_all_there_is = || documents.iter().all(|(_, document)| self.face_of(&document.path).is_some());
+        let status = self.faces.all_refuse(self.protocol.faces.len())?;
+        is_all_there_is().then(|| self.of_status(path, status, None))
+    }
+
+    fn of_status(&self, path: &str, status: u16, rest: Option<Duration>) -> Error {
         let disabled = self.protocol.when_disabled.as_deref().or(Some(
             "the platform's settings, or a proxy or network policy on the way, may forbid it; look at `imds doctor`",
         ));
@@ -88,7 +103,7 @@ impl Service {
                 Some("it lasts 70 seconds at most; `imds wait` waits for it"),
             ),
             429 => {
-                let message = match retry_after(Some(answer)) {
+                let message = match rest {
                     Some(time) => {
                         format!("too many requests (429); the service wants {}s of rest", time.as_secs())
                     }
@@ -136,10 +151,14 @@ impl Service {
         }
     }
 
-    /// Whether the path is of a part of the service that can be switched off alone.
-    fn is_of_a_face(&self, path: &str) -> bool {
+    /// The part of the service that the path is of, where parts can be switched off one by one.
+    pub(super) fn face_of(&self, path: &str) -> Option<usize> {
         let faces = &self.protocol.faces;
-        !faces.is_empty() && Path::parse(path).is_ok_and(|path| path.is_any_of(faces))
+        if faces.is_empty() {
+            return None;
+        }
+        let path = Path::parse(path).ok()?;
+        faces.iter().position(|face| path.is_any_of(std::slice::from_ref(face)))
     }
 
     pub(super) fn absent(&self, path: &str, why: &str) -> Error {

@@ -8,6 +8,7 @@
 //! | [`failure`] | from statuses and failures to typed errors |
 //! | [`host`] | a service that the host keeps to itself, and the way through systemd-imdsd |
 
+mod faces;
 mod failure;
 mod host;
 #[cfg(feature = "doctor")]
@@ -34,6 +35,7 @@ use crate::transport::exchange::outcome_of;
 use crate::transport::retry::{self, Again, Circumstances, Ending};
 use crate::transport::{Answer, Deadline, Exchange, Failure, Request};
 
+use faces::Faces;
 pub(crate) use failure::ending_of;
 #[cfg(feature = "doctor")]
 pub(crate) use impression::TokenFate;
@@ -82,6 +84,7 @@ pub(crate) struct Service {
     warnings: Mutex<Vec<String>>,
     recognised: AtomicBool,
     rest: Mutex<Option<Duration>>,
+    faces: Arc<Faces>,
     #[cfg(feature = "doctor")]
     impression: Mutex<impression::Impression>,
 }
@@ -108,6 +111,7 @@ impl Service {
             warnings: Mutex::default(),
             recognised: AtomicBool::new(false),
             rest: Mutex::default(),
+            faces: Arc::default(),
             #[cfg(feature = "doctor")]
             impression: Mutex::default(),
         })
@@ -134,6 +138,7 @@ impl Service {
             warnings: Mutex::default(),
             recognised: AtomicBool::new(self.is_recognised()),
             rest: Mutex::default(),
+            faces: Arc::clone(&self.faces),
             #[cfg(feature = "doctor")]
             impression: Mutex::default(),
         })
@@ -272,7 +277,12 @@ impl Service {
                         return Err(self.refused_version(versions, path, &answer));
                     }
                 }
-                _ if answer.status.is_success() => return self.checked(path, answer),
+                _ if answer.status.is_success() => {
+                    if let Some(face) = self.face_of(path) {
+                        self.faces.answer(face);
+                    }
+                    return self.checked(path, answer);
+                }
                 _ => return Err(self.refusal(path, &answer)),
             }
         }

@@ -42,20 +42,10 @@ pub(crate) struct Struck {
     pub(crate) texts: Texts,
     /// Its refusals, too, say in a header whose they are.
     pub(crate) marks_refusals: bool,
-    /// It consists of parts that can be switched off one by one, all of them.
-    pub(crate) has_faces: bool,
 }
 
 const fn plain(name: &'static str, token: Token, texts: Texts) -> Struck {
-    Struck {
-        scenario: name,
-        name,
-        token,
-        headers: Headers::Nothing,
-        texts,
-        marks_refusals: false,
-        has_faces: false,
-    }
+    Struck { scenario: name, name, token, headers: Headers::Nothing, texts, marks_refusals: false }
 }
 
 /// The plain machine of every cloud.
@@ -78,7 +68,7 @@ pub(crate) const CLOUDS: &[Struck] = &[
     plain("cloudstack", Token::None, Texts::All),
     // Tokens are being introduced; the plain machine is one from before.
     plain("huawei", Token::None, Texts::Some),
-    Struck { has_faces: true, ..plain("yandex", Token::None, Texts::All) },
+    plain("yandex", Token::None, Texts::All),
     plain("ovh", Token::None, Texts::Some),
     plain("outscale", Token::None, Texts::All),
 ];

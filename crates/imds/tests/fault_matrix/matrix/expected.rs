@@ -69,13 +69,6 @@ fn permitted(effect: Effect, cloud: &Struck, operation: Operation) -> Vec<Class>
 }
 
 fn fails(kind: ErrorKind, cloud: &Struck, operation: Operation) -> Vec<Class> {
-    // What forbids a request may be that this part of the service is switched off.
-    if cloud.has_faces
-        && matches!(kind, ErrorKind::Unauthorized | ErrorKind::Disabled)
-        && operation != Operation::Detect
-    {
-        return vec![Class::Absent];
-    }
     match operation {
         Operation::Detect => unrecognised(cloud),
         Operation::Refresh => vec![Class::Kept(kind.name())],
