@@ -111,7 +111,11 @@ impl House {
             results: Arc::new(Told(sender)),
             client,
             options,
-            pace: Pace { first_pause: Duration::from_millis(1), longest_pause: Duration::from_millis(10) },
+            pace: Pace {
+                first_pause: Duration::from_millis(1),
+                longest_pause: Duration::from_millis(10),
+                ..Pace::default()
+            },
         }));
         Self { board, results, dispatching }
     }

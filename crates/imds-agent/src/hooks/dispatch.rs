@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use imds::Client;
+use imds::{Client, Metadata};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -27,11 +27,18 @@ pub struct Pace {
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
+    /// How long an event waits for the metadata that says which machine it happens to: at the start both are asked for at
+    /// once.
+    pub wait_for_machine: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(30) }
+        Self {
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(30),
+            wait_for_machine: Duration::from_secs(5),
+        }
     }
 }
 
@@ -117,8 +124,11 @@ pub async fn dispatch(dispatch: Dispatch) {
 impl Dispatch {
     /// Tells all hooks of an event, at the same time; then acknowledges it, if all worked.
     async fn tell(&self, event: &Event) {
-        let view = self.store.view();
-        let notice = Notice::new(event.clone(), view.metadata.as_deref());
+        let machine = match self.hooks.is_empty() {
+            true => None,
+            false => self.machine().await,
+        };
+        let notice = Notice::new(event.clone(), machine.as_deref());
         let mut tries = JoinSet::new();
         for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
             let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
@@ -134,6 +144,20 @@ impl Dispatch {
         if let Err(error) = acknowledge(&self.client, &self.board, &self.options, event).await {
             tracing::warn!(id = event.id, %error, "the event can't be acknowledged; it begins at its time");
         }
+    }
+
+    /// What is known of the machine, as soon as anything is; nothing where that takes too long for an event.
+    async fn machine(&self) -> Option<Arc<Metadata>> {
+        let mut revisions = self.store.revisions();
+        let known = async {
+            loop {
+                if let Some(metadata) = self.store.view().metadata.clone() {
+                    return Some(metadata);
+                }
+                revisions.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(self.pace.wait_for_machine, known).await.ok().flatten()
     }
 
     /// Tries a hook as often as it makes sense; says whether it worked.

@@ -84,6 +84,21 @@ fn a_command_and_a_webhook_hear_of_an_event_as_it_happens() {
 }
 
 #[test]
+fn a_hook_hears_which_machine_it_is_even_when_the_event_is_known_first() {
+    let folder = Folder::new();
+    let service = Service::of("aws:spot-notice");
+    service.fake.inject("delay=400ms:/latest/dynamic/instance-identity/document".parse().unwrap());
+    let more = format!("{EVENTS}{}", keeps(&folder, "told"));
+    let file = config(&folder, &(service.metadata() + &more));
+    let mut agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.logs("the hook has run");
+    let told = fs::read_to_string(folder.path().join("told")).unwrap();
+    assert!(told.contains("\"account_id\":"), "{told}");
+    agent.signal("-TERM");
+    assert_eq!(agent.ends(), Some(0));
+}
+
+#[test]
 fn a_hang_up_brings_other_hooks() {
     let folder = Folder::new();
     let service = Service::of("gcp:spot-regional-group");
