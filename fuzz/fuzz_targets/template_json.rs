@@ -2,7 +2,7 @@
 #![no_main]
 
 use imds_template::{Format, Lookup, Missing, Template, Values};
-use imds_template_fuzz::{Machine, POLICIES, json, offsets, source_and_machine, tree};
+use imds_fuzz::{Machine, POLICIES, json, offsets, source_and_machine, tree};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use imds_template::{Format, Template};
-use imds_template_fuzz::{POLICIES, source_and_machine, toml, tree};
+use imds_fuzz::{POLICIES, source_and_machine, toml, tree};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

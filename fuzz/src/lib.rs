@@ -1,17 +1,23 @@
 //! What the fuzz targets share.
 //!
-//! An input is a source and, each behind a byte `0xff` (which no UTF-8 has), the values that go into it; without any,
-//! values that are meant to break out of their quotes.
-//!
 //! | module | holds |
 //! |---|---|
-//! | here | the input, and the machine that answers with its values |
+//! | here | the input of the targets `template_…`, and the machine that answers with its values |
 //! | [`tree`] | what a structured source says, and what it has to say once its placeholders are resolved |
 //! | [`json`], [`yaml`], [`toml`](mod@toml) | sources read by parsers that the implementation doesn't use |
+//! | [`files`] | files of a machine |
+//! | [`http`] | answers read by the letter of the protocol |
+//! | [`service`] | a service on loopback that says what it is told to |
+//!
+//! A template's input is a source and, each behind a byte `0xff` (which no UTF-8 has), the values that go into it; without
+//! any, values that are meant to break out of their quotes.
 
 use imds_template::{Errors, Format, Key, Lookup, Missing, Template, Values};
 
+pub mod files;
+pub mod http;
 pub mod json;
+pub mod service;
 pub mod toml;
 pub mod tree;
 pub mod yaml;
