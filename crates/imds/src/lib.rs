@@ -32,6 +32,7 @@
 pub mod agent;
 pub mod blocking;
 mod catalog;
+mod cell;
 mod client;
 mod clouds;
 pub mod config;

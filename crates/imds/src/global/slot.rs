@@ -1,56 +1,11 @@
 //! A value that everyone reads without locks, one publisher replaces, and a test can cover for a while.
 //!
 //! The publisher's value and a test's cover are kept apart under a lock that only writers take; what readers see is
-//! always one of both. The protocol is checked under `loom` (`RUSTFLAGS="--cfg imds_loom" cargo test -p imds --lib slot`),
-//! for which [`Cell`] stands on loom's primitives.
-
-#[cfg(not(imds_loom))]
-mod primitives {
-    use std::sync::Arc;
-    pub(super) use std::sync::Mutex;
-
-    /// A pointer that is swapped atomically.
-    #[derive(Debug)]
-    pub(super) struct Cell<T>(arc_swap::ArcSwap<T>);
-
-    impl<T> Cell<T> {
-        pub(super) fn new(value: Arc<T>) -> Self {
-            Self(arc_swap::ArcSwap::new(value))
-        }
-        pub(super) fn load(&self) -> Arc<T> {
-            self.0.load_full()
-        }
-        pub(super) fn store(&self, value: Arc<T>) {
-            self.0.store(value);
-        }
-    }
-}
-
-#[cfg(imds_loom)]
-mod primitives {
-    pub(super) use loom::sync::Mutex;
-    use std::sync::Arc;
-
-    /// What `arc_swap` promises, in terms that loom can explore: loads and stores of one pointer.
-    #[derive(Debug)]
-    pub(super) struct Cell<T>(loom::sync::RwLock<Arc<T>>);
-
-    impl<T> Cell<T> {
-        pub(super) fn new(value: Arc<T>) -> Self {
-            Self(loom::sync::RwLock::new(value))
-        }
-        pub(super) fn load(&self) -> Arc<T> {
-            Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
-        }
-        pub(super) fn store(&self, value: Arc<T>) {
-            *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
-        }
-    }
-}
+//! always one of both. The protocol is checked under `loom` (`RUSTFLAGS="--cfg imds_loom" cargo test -p imds --lib loom`).
 
 use std::sync::{Arc, PoisonError};
 
-use primitives::{Cell, Mutex};
+use crate::cell::{Cell, Mutex};
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use imds_model::{CloudName, Error, Field, Metadata, Reading, RefreshClass, Verdict};
 use tokio::sync::Mutex;
 
+use super::last::Last;
 use super::{Changes, Provider, Publisher, Reader, Refreshing};
 use crate::client::{Client, volume_id_of};
 
@@ -56,7 +56,7 @@ pub struct LiveProvider {
     client: Client,
     cloud: CloudName,
     verdict: Verdict,
-    snapshot: Arc<ArcSwap<Metadata>>,
+    snapshot: Last<Metadata>,
     available: AtomicBool,
     publisher: Publisher,
     /// Held while a refresh runs, with the result of the last one.
@@ -114,7 +114,7 @@ impl LiveProvider {
             verdict,
             available: AtomicBool::new(available),
             publisher: Publisher::new(Arc::clone(&metadata)),
-            snapshot: Arc::new(ArcSwap::new(metadata)),
+            snapshot: Last::new(metadata),
             running: Mutex::new(None),
             finished: AtomicU64::new(0),
         })
@@ -143,17 +143,19 @@ impl LiveProvider {
 
     /// Changes the times of what is known, because the clock that they were read from was set.
     pub fn map_times(&self, map: impl Fn(SystemTime) -> SystemTime) {
-        self.snapshot.rcu(|metadata| {
-            let mut metadata = Metadata::clone(metadata);
+        let moved = |metadata: &Metadata| {
+            let mut metadata = metadata.clone();
             metadata.map_times(&map);
             metadata
-        });
+        };
+        // No value is another, so that subscribers have nothing to hear.
+        self.snapshot.change(moved, |_| ());
     }
 
     /// A view of the snapshots for one reader that reads often.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(Arc::clone(&self.snapshot))
+        Reader::new(self.snapshot.view())
     }
 
     /// How the cloud was found.
@@ -187,29 +189,31 @@ impl LiveProvider {
         }
         match &*last {
             Some(error) => Err(error.clone()),
-            None => Ok(self.snapshot.load_full()),
+            None => Ok(self.snapshot.load()),
         }
     }
 
     async fn read_again(&self) -> Result<(), Error> {
         let fields = self.grown_old();
         let mut metadata = self.client.read_from(&self.cloud, &self.verdict, &fields).await?;
-        let last_good = self.snapshot.load();
-        if are_two_machines(&metadata, &last_good) {
+        let is_another = are_two_machines(&metadata, &self.snapshot.load());
+        if is_another {
             tracing::info!(
                 "the service tells of another instance than before; nothing of the old one is kept"
             );
             if fields.len() < Field::COUNT {
                 metadata = self.client.read_from(&self.cloud, &self.verdict, Field::ALL).await?;
             }
-        } else {
-            metadata.keep_last_good(&last_good);
         }
         let failure = metadata.failure().cloned();
-        let metadata = Arc::new(metadata);
         self.available.store(failure.is_none(), Ordering::Relaxed);
-        self.snapshot.store(Arc::clone(&metadata));
-        self.publisher.publish(metadata);
+        let refreshed = |last_good: &Metadata| {
+            if !is_another {
+                metadata.keep_last_good(last_good);
+            }
+            metadata
+        };
+        self.snapshot.change(refreshed, |metadata| self.publisher.publish(Arc::clone(metadata)));
         failure.map_or(Ok(()), Err)
     }
 }
@@ -224,7 +228,7 @@ fn are_two_machines(now: &Metadata, before: &Metadata) -> bool {
 
 impl Provider for LiveProvider {
     fn snapshot(&self) -> Arc<Metadata> {
-        self.snapshot.load_full()
+        self.snapshot.load()
     }
 
     fn is_available(&self) -> bool {

@@ -4,6 +4,7 @@
 //! reads from the machine's own service; [`MockProvider`](crate::testing::MockProvider) from what a test set.
 
 mod changes;
+mod last;
 mod live;
 mod reader;
 

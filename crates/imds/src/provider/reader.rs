@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Cache};
 use imds_model::Metadata;
+
+use crate::cell::View;
 
 /// Reads the snapshots of a [`LiveProvider`](super::LiveProvider) for the price of an atomic load: nothing is counted, nothing is
 /// shared with other readers, so a hot path may ask for every event. Made by
@@ -12,11 +13,11 @@ use imds_model::Metadata;
 ///
 /// It keeps the snapshot that it saw last alive until it is asked again or dropped.
 #[derive(Clone)]
-pub struct Reader(Cache<Arc<ArcSwap<Metadata>>, Arc<Metadata>>);
+pub struct Reader(View<Metadata>);
 
 impl Reader {
-    pub(super) fn new(snapshots: Arc<ArcSwap<Metadata>>) -> Self {
-        Self(Cache::new(snapshots))
+    pub(super) fn new(snapshots: View<Metadata>) -> Self {
+        Self(snapshots)
     }
 
     /// What is known now, as [`Provider::snapshot`](super::Provider::snapshot). Never blocks.
