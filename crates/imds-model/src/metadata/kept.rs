@@ -65,7 +65,8 @@ impl Kept {
     /// The snapshot.
     ///
     /// # Errors
-    /// [`InvalidKept`] for a value that its field can't have, or a source that there isn't.
+    /// [`InvalidKept`] for a value that its field can't have, or a source that there isn't. The value of
+    /// [`Field::Cloud`] can only be the cloud that the snapshot is of.
     pub fn restore(self) -> Result<Metadata, InvalidKept> {
         let mut metadata = Metadata::new(self.cloud);
         metadata.protocol = self.protocol;
@@ -82,7 +83,10 @@ impl Kept {
             };
             metadata.set(field, reading);
         }
-        Ok(metadata)
+        match metadata.text(Field::Cloud) {
+            Some(cloud) if cloud != metadata.cloud.as_str() => Err(InvalidKept(Field::Cloud)),
+            _ => Ok(metadata),
+        }
     }
 }
 
@@ -147,6 +151,21 @@ mod tests {
             );
             let kept: Kept = serde_json::from_str(&text).unwrap();
             assert_eq!(kept.restore(), Err(InvalidKept(Field::Region)), "{value}");
+        }
+    }
+
+    /// Found by the fuzz target `agent_state`: an agent that believed it served a document that no client reads.
+    #[test]
+    fn a_snapshot_is_of_the_cloud_that_it_says() {
+        for (value, is_one) in [("aws", true), ("gcp", false), ("as[ws", false)] {
+            let text = format!(
+                r#"{{"cloud":"aws","protocol":null,"taken_at":{{"secs_since_epoch":1,"nanos_since_epoch":0}},
+                "fields":{{"cloud":{{"known":{{"value":"{value}","source":"mock",
+                "read_at":{{"secs_since_epoch":1,"nanos_since_epoch":0}}}}}}}}}}"#
+            );
+            let kept: Kept = serde_json::from_str(&text).unwrap();
+            let expected = if is_one { None } else { Some(InvalidKept(Field::Cloud)) };
+            assert_eq!(kept.restore().err(), expected, "{value}");
         }
     }
 }

@@ -56,7 +56,8 @@ mod under_loom {
                 let (last, told) = (loom::sync::Arc::clone(&last), loom::sync::Arc::clone(&told));
                 loom::thread::spawn(move || {
                     for _ in 0..times {
-                        let tell = |value: &Arc<u32>| told.store(**value, loom::sync::atomic::Ordering::SeqCst);
+                        let tell =
+                            |value: &Arc<u32>| told.store(**value, loom::sync::atomic::Ordering::SeqCst);
                         last.change(|old| old + by, tell);
                     }
                 })
@@ -68,7 +69,11 @@ mod under_loom {
             refresh.join().unwrap();
             clock.join().unwrap();
             assert_eq!(*last.load(), 12);
-            assert_eq!(told.load(loom::sync::atomic::Ordering::SeqCst), 12, "what is told last is what shows");
+            assert_eq!(
+                told.load(loom::sync::atomic::Ordering::SeqCst),
+                12,
+                "what is told last is what shows"
+            );
         });
     }
 }
