@@ -178,14 +178,19 @@ fn derived(documents: &Documents, field: Field, parts: &[Field], metadata: &Meta
     let template = documents.description().fields.get(field.name()).and_then(|rule| rule.derive.as_deref());
     let Some(template) = template else { return Ok(None) };
     debug_assert_eq!(parts_of(template), parts);
-    let mut text = template.to_owned();
+    // In one pass: a value that looks like a part of the template isn't one.
+    let (mut text, mut rest) = (String::new(), template);
     for part in parts {
+        let Some((before, behind)) = rest.split_once(&format!("{{{part}}}")) else { return Ok(None) };
+        text.push_str(before);
+        rest = behind;
         match metadata.value(*part) {
-            Ok(Value::Text(value)) => text = text.replacen(&format!("{{{part}}}"), value, 1),
+            Ok(Value::Text(value)) => text.push_str(value),
             Ok(_) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
+    text.push_str(rest);
     Ok(Some(Extracted::new(Value::Text(text), Source::Derived(parts.to_vec()))))
 }
 

@@ -276,3 +276,26 @@ async fn lists_are_whole() {
     assert!(matches!(metadata.reading(Field::Tags), Some(Reading::Failed(_))), "{metadata:?}");
     assert_eq!(metadata.text(Field::NetworkId), Some("net-7"));
 }
+
+/// What people call a machine is no part of a template.
+#[tokio::test]
+async fn a_value_that_looks_like_a_part_stays_as_it_is() {
+    let answer = |_: &str, _: &str| (200, "", br#"{"id":"m-1","name":"{region}-1","place":"north"}"#.to_vec());
+    let url = scripted::serve(answer).await;
+    let lab = r#"
+        name = "lab"
+        title = "The lab"
+        [service]
+        ipv4 = "192.0.2.1"
+        [documents]
+        machine = { path = "/v1/machine", format = "json" }
+        [fields]
+        instance_id = "machine#/id"
+        instance_name = "machine#/name"
+        region = "machine#/place"
+        resource_id = { derive = "lab:{instance_name}:{region}:{instance_id}" }
+    "#;
+    let client = client(told("lab", &url, &[]).describe(lab, "lab.toml"));
+    let metadata = client.read(&[Field::ResourceId]).await.unwrap();
+    assert_eq!(metadata.text(Field::ResourceId), Some("lab:{region}-1:north:m-1"), "{metadata:?}");
+}
