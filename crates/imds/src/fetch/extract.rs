@@ -140,8 +140,8 @@ fn spelled(documents: &Documents, field: Field, found: &Found<'_>, text: String)
         | Field::Architecture
         | Field::Lifecycle
         | Field::Partition => (is_word(&text).then_some(text), "a single word"),
-        // Names and tags are people's own.
-        _ => return Ok(text),
+        // Names are people's own, but for that text is of one line.
+        _ => ((!text.contains(['\n', '\r'])).then_some(text), "one line"),
     };
     spelling.ok_or_else(|| documents.malformed(&found.source, &format!("the value isn't {what}")))
 }

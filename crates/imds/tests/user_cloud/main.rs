@@ -280,7 +280,8 @@ async fn lists_are_whole() {
 /// What people call a machine is no part of a template.
 #[tokio::test]
 async fn a_value_that_looks_like_a_part_stays_as_it_is() {
-    let answer = |_: &str, _: &str| (200, "", br#"{"id":"m-1","name":"{region}-1","place":"north"}"#.to_vec());
+    let answer =
+        |_: &str, _: &str| (200, "", br#"{"id":"m-1","name":"{region}-1","place":"north"}"#.to_vec());
     let url = scripted::serve(answer).await;
     let lab = r#"
         name = "lab"
@@ -298,4 +299,27 @@ async fn a_value_that_looks_like_a_part_stays_as_it_is() {
     let client = client(told("lab", &url, &[]).describe(lab, "lab.toml"));
     let metadata = client.read(&[Field::ResourceId]).await.unwrap();
     assert_eq!(metadata.text(Field::ResourceId), Some("lab:{region}-1:north:m-1"), "{metadata:?}");
+}
+
+/// Found by the fuzz target `documents`: text is of one line, whoever gave the name.
+#[tokio::test]
+async fn a_name_of_two_lines_is_none() {
+    let answer = |_: &str, _: &str| (200, "", br#"{"uuid":"m-1","label":"web\nsecond"}"#.to_vec());
+    let url = scripted::serve(answer).await;
+    let lab = r#"
+        name = "lab"
+        title = "The lab"
+        [service]
+        ipv4 = "192.0.2.1"
+        [documents]
+        machine = { path = "/v1/machine", format = "json" }
+        [fields]
+        instance_id = "machine#/uuid"
+        instance_name = "machine#/label"
+    "#;
+    let client = client(told("lab", &url, &[]).describe(lab, "lab.toml"));
+    let metadata = client.read(&[Field::InstanceId, Field::InstanceName]).await.unwrap();
+    assert_eq!(metadata.text(Field::InstanceId), Some("m-1"));
+    let Some(Reading::Failed(error)) = metadata.reading(Field::InstanceName) else { panic!("{metadata:?}") };
+    assert!(error.message().contains("one line"), "{error}");
 }
