@@ -66,7 +66,10 @@ async fn write(
         seed.extend_from_slice(format!("{}\n{body}", asked.path_only()).as_bytes());
         if name == "plain" && asked.method() == "PUT" {
             fs::create_dir_all(folder.join("http"))?;
-            fs::write(folder.join("http").join(format!("token-{cloud}")), [b"\x01\x00", &answer[..]].concat())?;
+            fs::write(
+                folder.join("http").join(format!("token-{cloud}")),
+                [b"\x01\x00", &answer[..]].concat(),
+            )?;
         }
     }
     let places: BTreeSet<String> = seen.into_iter().collect();

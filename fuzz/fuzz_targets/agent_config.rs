@@ -38,7 +38,9 @@ fuzz_target!(|data: &[u8]| {
     assert!(config.files.iter().filter_map(|file| file.mode).all(|mode| mode <= 0o777));
     for hook in &config.hooks {
         match &hook.action {
-            HookAction::Command(command) => assert!(command.first().is_some_and(|program| !program.is_empty())),
+            HookAction::Command(command) => {
+                assert!(command.first().is_some_and(|program| !program.is_empty()))
+            }
             HookAction::Webhook { url, headers, .. } => {
                 assert!(url.starts_with("http://") || url.starts_with("https://"), "{url}");
                 for (name, value) in &headers.0 {

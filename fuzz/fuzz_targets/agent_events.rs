@@ -82,10 +82,14 @@ fn said(path: &PathBuf, cloud: &str, place: &str, text: &[u8]) {
             assert!(!text.is_empty() && !text.chars().any(char::is_control), "{event:?}");
             assert!(text.chars().count() <= 600, "{event:?}");
         }
-        let is_own = event.resources.is_empty() || event.resources.iter().any(|name| name.eq_ignore_ascii_case(OWN));
+        let is_own =
+            event.resources.is_empty() || event.resources.iter().any(|name| name.eq_ignore_ascii_case(OWN));
         assert!(is_own, "somebody else's: {event:?}");
         if event.acknowledgeable {
-            assert!(event.resources.iter().all(|name| name.eq_ignore_ascii_case(OWN)), "not for others: {event:?}");
+            assert!(
+                event.resources.iter().all(|name| name.eq_ignore_ascii_case(OWN)),
+                "not for others: {event:?}"
+            );
             serde_json::from_slice::<serde_json::Value>(&approval(event)).expect("an approval is JSON");
         }
         lasts(event);

@@ -58,7 +58,8 @@ async fn all<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
 async fn again<T: Serialize + DeserializeOwned>(frame: &T) {
     let mut sent = Vec::new();
     send(&mut sent, frame).await.expect("what was received can be sent");
-    let received: T = receive(&mut &sent[..]).await.expect("what is sent is understood").expect("and is there");
+    let received: T =
+        receive(&mut &sent[..]).await.expect("what is sent is understood").expect("and is there");
     let mut twice = Vec::new();
     send(&mut twice, &received).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&sent), String::from_utf8_lossy(&twice));

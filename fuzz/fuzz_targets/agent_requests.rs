@@ -49,12 +49,18 @@ impl Default for House {
             let verdict = Verdict::new(outcome, Confidence::Certain, Vec::new(), 0, Duration::from_millis(1));
             view.verdict = Some(Arc::new(verdict));
         });
-        announcements.replace(vec![serde_json::json!({"id": format!("{PRIVATE}-event"), "state": "scheduled"})]);
+        announcements
+            .replace(vec![serde_json::json!({"id": format!("{PRIVATE}-event"), "state": "scheduled"})]);
         let sources = Arc::new(Sources { store, announcements });
         let metrics = Arc::new(Metrics::default());
         let address = HOST.parse().unwrap();
         let face = |access: Access, guard| -> Arc<dyn Face> {
-            Arc::new(ApiFace::new(Arc::new(Rules::new(access)), Arc::clone(&sources), guard, Arc::clone(&metrics)))
+            Arc::new(ApiFace::new(
+                Arc::new(Rules::new(access)),
+                Arc::clone(&sources),
+                guard,
+                Arc::clone(&metrics),
+            ))
         };
         let somebody = || Caller::Process { uid: 1000, gids: vec![1000] };
         let public = Access { public: vec![Who::Everybody], private: vec![Who::Root, Who::Group(5)] };
@@ -135,18 +141,29 @@ fn judge(who: usize, request: &[u8], bytes: &[u8]) {
         meant(&asked, who == 1);
     }
     // Old clients are answered in their own version, and those who ask for heads get no bodies.
-    if asked.trim_start().starts_with("HEAD") || !text.starts_with("HTTP/1.1") || text.contains("text/event-stream") {
+    if asked.trim_start().starts_with("HEAD")
+        || !text.starts_with("HTTP/1.1")
+        || text.contains("text/event-stream")
+    {
         return;
     }
     let Some(answer) = http::read(bytes) else { panic!("this isn't an answer: {text}") };
     let body = std::str::from_utf8(&answer.body).expect("everything here is text");
     match answer.header("content-type") {
-        Some("application/json") => drop(serde_json::from_str::<serde_json::Value>(body).expect("JSON is JSON")),
-        Some(kind) => assert!(kind.starts_with("text/plain") || kind.starts_with("application/openmetrics-text"), "{kind}"),
+        Some("application/json") => {
+            drop(serde_json::from_str::<serde_json::Value>(body).expect("JSON is JSON"))
+        }
+        Some(kind) => assert!(
+            kind.starts_with("text/plain") || kind.starts_with("application/openmetrics-text"),
+            "{kind}"
+        ),
         None => assert!(body.is_empty(), "{text}"),
     }
     if answer.status >= 400 && !body.is_empty() {
-        assert!(body.contains("\"error\"") || body.contains("\"message\""), "an error says what is wrong: {text}");
+        assert!(
+            body.contains("\"error\"") || body.contains("\"message\""),
+            "an error says what is wrong: {text}"
+        );
     }
 }
 
@@ -165,7 +182,9 @@ fn meant(asked: &str, needs_header: bool) {
         headers.iter().filter(|(known, _)| known == name).map(|(_, value)| *value).collect()
     };
     assert_eq!(of("host"), [HOST], "{asked}");
-    for name in ["origin", "via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "sec-fetch-site"] {
+    for name in
+        ["origin", "via", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "sec-fetch-site"]
+    {
         assert!(of(name).is_empty(), "{asked}");
     }
     if needs_header {

@@ -26,7 +26,8 @@ const SECRETS: [&str; 12] = [
 ];
 
 fn config(text: &str) -> Result<Config, imds::Error> {
-    let builder = Config::builder(Environment::default()).files(Arc::new(MemoryFiles::new())).network(Network::Off);
+    let builder =
+        Config::builder(Environment::default()).files(Arc::new(MemoryFiles::new())).network(Network::Off);
     builder.describe(text, "own.toml").build()
 }
 

@@ -33,12 +33,24 @@ const SECRET_MEMBERS: [(&str, &[&str]); 8] = [
 
 /// What is in no path that is asked for, other than as the key of a tag.
 const SECRET_PATHS: [&str; 14] = [
-    "user-data", "user_data", "userdata", "vendor-data", "vendor_data", "public-keys", "/iam/", "credentials", "pkcs7",
-    "signature", "rsa2048", "service-accounts", "ssh-keys", "startup-script",
+    "user-data",
+    "user_data",
+    "userdata",
+    "vendor-data",
+    "vendor_data",
+    "public-keys",
+    "/iam/",
+    "credentials",
+    "pkcs7",
+    "signature",
+    "rsa2048",
+    "service-accounts",
+    "ssh-keys",
+    "startup-script",
 ];
 
 /// Folders whose entries are keys of tags, addresses or devices.
-const LISTINGS: [&str; 4] = ["/tags/", "/labels/", "/macs/", "/block-device-mapping/"];
+const LISTINGS: [&str; 5] = ["/tags/", "/labels/", "/macs/", "/disks/", "/block-device-mapping/"];
 
 thread_local! {
     static STAGE: Stage = Stage::default();
@@ -81,7 +93,8 @@ fn answer(part: &[u8]) -> Option<Answer<'_>> {
 
 impl Answer<'_> {
     fn sent(&self) -> Sent {
-        let kind = if matches!(self.body.first(), Some(b'{' | b'[')) { "application/json" } else { "text/plain" };
+        let kind =
+            if matches!(self.body.first(), Some(b'{' | b'[')) { "application/json" } else { "text/plain" };
         let headers = format!(
             "content-type: {kind}\r\nmetadata-flavor: Google\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\n"
         );
@@ -142,7 +155,11 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Each known value is of its field's form, and says where it is from.
     fn values(&self) {
-        assert_eq!(self.metadata.readings().count(), Field::ALL.len(), "what is asked for is known, absent or failed");
+        assert_eq!(
+            self.metadata.readings().count(),
+            Field::ALL.len(),
+            "what is asked for is known, absent or failed"
+        );
         for (field, reading) in self.metadata.readings() {
             let Reading::Known { value, source, .. } = reading else { continue };
             match value {
@@ -169,7 +186,9 @@ impl Judge<'_> {
             if let Source::Imds { path, .. } = source {
                 let path = path.split('?').next().unwrap_or_default();
                 // Some nodes are told a place of their own, below which their paths are.
-                let was_asked = self.asked.iter().any(|asked| asked.path().ends_with(path.trim_end_matches('/')) || asked.path().ends_with(path));
+                let was_asked = self.asked.iter().any(|asked| {
+                    asked.path().ends_with(path.trim_end_matches('/')) || asked.path().ends_with(path)
+                });
                 assert!(was_asked, "{field} is from {source}, which nobody asked for: {:?}", self.asked);
             }
             assert!(!matches!(source, Source::Mock | Source::Agent(_)), "{field} is from {source}");
@@ -179,11 +198,17 @@ impl Judge<'_> {
             (self.metadata.interfaces().first(), self.metadata.reading(Field::PrivateIpv4))
             && of[..] == [Field::Interfaces]
         {
-            assert_eq!(self.metadata.text(Field::PrivateIpv4), first.private_ipv4s.first().map(String::as_str));
+            assert_eq!(
+                self.metadata.text(Field::PrivateIpv4),
+                first.private_ipv4s.first().map(String::as_str)
+            );
         }
         if self.cloud == "aws"
             && let Some(arn) = self.metadata.text(Field::ResourceId)
-            && matches!(self.metadata.reading(Field::ResourceId), Some(Reading::Known { source: Source::Derived(_), .. }))
+            && matches!(
+                self.metadata.reading(Field::ResourceId),
+                Some(Reading::Known { source: Source::Derived(_), .. })
+            )
         {
             let part = |field| self.metadata.text(field).expect("what an ARN is made of is known");
             let [partition, region] = [Field::Partition, Field::Region].map(part);
@@ -195,7 +220,8 @@ impl Judge<'_> {
     /// Every written form says the same, and can be read back.
     fn forms(&self) {
         let now = self.metadata.taken_at();
-        let text = serde_json::to_string(&self.metadata.document(true).at(now)).expect("a snapshot has a JSON form");
+        let text =
+            serde_json::to_string(&self.metadata.document(true).at(now)).expect("a snapshot has a JSON form");
         let json: serde_json::Value = serde_json::from_str(&text).expect("the JSON form is JSON");
         for (field, reading) in self.metadata.readings() {
             let known = reading.value().is_some();
@@ -220,7 +246,8 @@ impl Judge<'_> {
             json
         };
         let kept = serde_json::to_string(&Kept::of(self.metadata)).unwrap();
-        let restored = serde_json::from_str::<Kept>(&kept).unwrap().restore().expect("what is kept can be restored");
+        let restored =
+            serde_json::from_str::<Kept>(&kept).unwrap().restore().expect("what is kept can be restored");
         for (field, reading) in self.metadata.readings() {
             if let Reading::Known { value, source, .. } = reading {
                 let Some(Reading::Known { value: kept, source: from, .. }) = restored.reading(field) else {
@@ -229,7 +256,8 @@ impl Judge<'_> {
                 assert_eq!((value, source), (kept, from), "{field}");
             }
         }
-        let read = Metadata::from_document(text.as_bytes(), now, &Source::Mock).expect("a document can be read back");
+        let read = Metadata::from_document(text.as_bytes(), now, &Source::Mock)
+            .expect("a document can be read back");
         assert_eq!(again(&read), again(self.metadata));
         for (name, value) in otel::resource_attributes(self.metadata) {
             assert!(!value.is_empty(), "{name}");
@@ -254,7 +282,8 @@ impl Judge<'_> {
     fn secrets(&self) {
         let only_secret = self.answers.iter().all(|answer| {
             let body = String::from_utf8_lossy(answer.body);
-            !answer.path.contains(SECRET_MARKER) && (!body.contains(SECRET_MARKER) || self.is_secret(answer, &body))
+            !answer.path.contains(SECRET_MARKER)
+                && (!body.contains(SECRET_MARKER) || self.is_secret(answer, &body))
         });
         if !only_secret {
             return;
@@ -271,7 +300,9 @@ impl Judge<'_> {
         if self.asked.iter().all(|asked| asked.method == "PUT" || asked.path() != answer.path) {
             return true;
         }
-        let Some(members) = SECRET_MEMBERS.iter().find(|(cloud, _)| *cloud == self.cloud) else { return false };
+        let Some(members) = SECRET_MEMBERS.iter().find(|(cloud, _)| *cloud == self.cloud) else {
+            return false;
+        };
         // Escapes may spell it as well.
         let Some(nodes) = json::read(body) else { return false };
         nodes.iter().all(|node| !shows(node, members.1, true))
@@ -326,6 +357,7 @@ fn ipv6(text: &str) {
 }
 
 fn mac(text: &str) {
-    let hex = |part: &str| part.len() == 2 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let hex =
+        |part: &str| part.len() == 2 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     assert!(text.split(':').count() == 6 && text.split(':').all(hex), "{text}");
 }

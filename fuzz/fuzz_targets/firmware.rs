@@ -27,12 +27,16 @@ fn detect(client: &Client) -> Verdict {
 fuzz_target!(|data: &[u8]| {
     let files = files::split(data);
     let memory = |change: &dyn Fn(&str, &[u8]) -> Vec<u8>| {
-        files.iter().fold(MemoryFiles::new(), |memory, (path, content)| memory.with(path, change(path, content)))
+        files
+            .iter()
+            .fold(MemoryFiles::new(), |memory, (path, content)| memory.with(path, change(path, content)))
     };
     let client = client(memory(&|_, content| content.to_vec()));
     let verdict = detect(&client);
     reasons(&verdict);
-    let same = |other: &Verdict| assert_eq!((&other.outcome, other.confidence), (&verdict.outcome, verdict.confidence));
+    let same = |other: &Verdict| {
+        assert_eq!((&other.outcome, other.confidence), (&verdict.outcome, verdict.confidence))
+    };
     // The kernel ends what it says with a newline, and some tools with blanks.
     let is_dmi = |path: &str| path.trim_start_matches('/').starts_with("sys/class/dmi/id/");
     let blank = self::client(memory(&|path, content| match is_dmi(path) {
@@ -50,7 +54,8 @@ fn reasons(verdict: &Verdict) {
     let json = serde_json::to_string(verdict).expect("a verdict has a JSON form");
     let again: Verdict = serde_json::from_str(&json).expect("and can be read back");
     assert_eq!((&again.outcome, &again.evidence), (&verdict.outcome, &verdict.evidence));
-    let supports = |outcome: &Outcome| verdict.evidence.iter().any(|piece| piece.supports.as_ref() == Some(outcome));
+    let supports =
+        |outcome: &Outcome| verdict.evidence.iter().any(|piece| piece.supports.as_ref() == Some(outcome));
     match &verdict.outcome {
         Outcome::Unknown => {}
         outcome => assert!(supports(outcome), "{outcome} without a reason: {:?}", verdict.evidence),
@@ -92,6 +97,9 @@ fn values(client: &Client, verdict: &Verdict, files: &[(&str, &[u8])]) {
         let content = content.map(|(_, content)| String::from_utf8_lossy(content)).unwrap_or_default();
         // JSON may spell it otherwise.
         let is_json = content.contains('\\');
-        assert!(is_json || content.contains(text), "{field} is {text:?}, which {path} doesn't say: {content:?}");
+        assert!(
+            is_json || content.contains(text),
+            "{field} is {text:?}, which {path} doesn't say: {content:?}"
+        );
     }
 }

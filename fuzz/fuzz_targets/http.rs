@@ -78,10 +78,9 @@ fn plain(house: &House, cut: usize, bytes: &[u8]) {
     match second {
         Ok(body) => assert_eq!(body, MARKER, "an answer stands for another"),
         // A connection on which more came than was asked for may be given up when it is used again.
-        Err(error) => assert!(
-            matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Unreachable),
-            "{error}"
-        ),
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Unreachable), "{error}")
+        }
     }
     for request in &*asked.lock().unwrap() {
         assert_eq!(request.method, "GET");
@@ -158,7 +157,8 @@ fn token(house: &House, cut: usize, bytes: &[u8]) {
         assert!(request.method == "GET" && !token.is_empty() && token.len() <= TOKEN_LIMIT);
         if let Some(given) = &understood {
             assert_eq!(String::from_utf8_lossy(&given.body).trim(), token);
-            let says_life = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("x-aws-ec2-metadata-token-ttl-seconds");
+            let says_life =
+                |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("x-aws-ec2-metadata-token-ttl-seconds");
             assert!(given.headers.iter().any(says_life), "EC2 says how long it lives");
         }
         // Others may be words that are in any message.

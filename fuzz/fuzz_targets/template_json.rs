@@ -1,8 +1,8 @@
 //! JSON: the result says what the source says, with the values in the placeholders' places, and nothing else changes.
 #![no_main]
 
-use imds_template::{Format, Lookup, Missing, Template, Values};
 use imds_fuzz::{Machine, POLICIES, json, offsets, source_and_machine, tree};
+use imds_template::{Format, Lookup, Missing, Template, Values};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,10 +3,10 @@
 
 use std::io::{self, Read};
 
+use imds_fuzz::{Machine, POLICIES, bytes_and_machine, offsets};
 use imds_template::{
     Errors, Format, Grammar, Lookup, Missing, StreamError, Template, Values, resolve_stream,
 };
-use imds_fuzz::{Machine, POLICIES, bytes_and_machine, offsets};
 use libfuzzer_sys::fuzz_target;
 
 /// A stream is read in pieces of this size.

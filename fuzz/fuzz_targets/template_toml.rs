@@ -1,8 +1,8 @@
 //! TOML: the result says what the source says, with the values in the placeholders' places, and nothing else changes.
 #![no_main]
 
-use imds_template::{Format, Template};
 use imds_fuzz::{POLICIES, source_and_machine, toml, tree};
+use imds_template::{Format, Template};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

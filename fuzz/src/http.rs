@@ -31,9 +31,7 @@ pub fn read(bytes: &[u8]) -> Option<Answer<'_>> {
     let mut lines = head.split("\r\n");
     let status = status(lines.next()?)?;
     let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
-    let sent = |name: &str| {
-        headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count()
-    };
+    let sent = |name: &str| headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count();
     let value = |name: &str| {
         headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     };

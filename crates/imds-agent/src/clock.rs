@@ -69,7 +69,8 @@ impl Jump {
             Self::Forward(by) => time.checked_add(by),
             Self::Back(by) => time.checked_sub(by),
         };
-        moved.unwrap_or(time)
+        // What lies before 1970 has no written form, and the state couldn't be kept any more.
+        moved.unwrap_or(time).max(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -114,6 +115,7 @@ mod tests {
         assert_eq!(Jump::Back(Duration::from_secs(5)).apply(time), moment(995, 0).wall);
         assert_eq!(Jump::Forward(Duration::MAX).apply(time), time);
         assert_eq!(Jump::Back(Duration::MAX).apply(time), time);
+        assert_eq!(Jump::Back(Duration::from_secs(1001)).apply(time), SystemTime::UNIX_EPOCH);
     }
 
     #[test]
