@@ -181,8 +181,17 @@ mod tests {
             }
         }
         let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-        // A zombie that its new parent hasn't looked at yet is as dead.
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|_| ") Z".to_owned());
-        assert!(stat.rsplit(") ").next().unwrap().starts_with(['Z', 'X']), "{stat}");
+        // A zombie that its new parent hasn't looked at yet is as dead. Death takes the kernel a moment.
+        let is_dead = || {
+            let stat =
+                std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|_| ") Z".to_owned());
+            stat.rsplit(") ").next().is_some_and(|state| state.starts_with(['Z', 'X']))
+        };
+        let dying = async {
+            while !is_dead() {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(20), dying).await.is_ok(), "{pid} lives on");
     }
 }
