@@ -108,7 +108,7 @@ struct Running(Child);
 
 impl Running {
     fn start(command: &mut Command) -> Outcome<Self> {
-        command.env_clear().env("IMDS_NETWORK", "loopback").stdin(Stdio::null()).stdout(Stdio::piped());
+        command.env_clear().env("IMDS_NETWORK", "loopback").stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Self(command.spawn()?))
     }
 

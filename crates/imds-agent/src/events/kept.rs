@@ -2,13 +2,13 @@
 //!
 //! The file is small, written on every change, and worth nothing: whatever is wrong with it, the agent goes on without it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 use imds_files::Target;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Keeping};
+use crate::state::read_regular;
 
 /// More than any machine's events take.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -36,13 +36,11 @@ struct Written {
 /// # Errors
 /// Why the file can't be used.
 pub(super) fn load(keeping: &Keeping) -> Result<Kept, String> {
-    let file = match File::open(&keeping.path) {
-        Ok(file) => file,
+    let text = match read_regular(&keeping.path, LIMIT) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(error.to_string()),
     };
-    let mut text = Vec::new();
-    file.take(LIMIT).read_to_end(&mut text).map_err(|error| error.to_string())?;
     let written: Written = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     if written.version != 1 {
         return Err(format!("its version is {}", written.version));
@@ -98,5 +96,16 @@ mod tests {
         assert!(load(&directory).is_err() && store(&directory, &[], Vec::new()).is_err());
         store(&keeping, &[], Vec::new()).unwrap();
         assert!(load(&keeping).unwrap().owed.is_empty());
+    }
+
+    /// Nobody writes to it, so that whoever opens it to read waits for ever.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let keeping = Keeping { path: folder.path().join("events"), machine: "m".into(), boot: "b".into() };
+        mknodat(CWD, &keeping.path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(load(&keeping).is_err_and(|why| why.contains("no regular file")));
     }
 }

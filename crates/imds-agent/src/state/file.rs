@@ -92,7 +92,7 @@ impl std::error::Error for Refused {}
 /// # Errors
 /// [`Refused`], for the log.
 pub fn load(path: &Path, binding: &Binding, now: Moment) -> Result<Option<Restored>, Refused> {
-    let text = match read(path) {
+    let text = match read_regular(path, LENGTH_LIMIT) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Refused::Unreadable(error)),
@@ -100,14 +100,14 @@ pub fn load(path: &Path, binding: &Binding, now: Moment) -> Result<Option<Restor
     understand(&text, binding, now)
 }
 
-/// Only a regular file is opened: a pipe would have it wait for ever.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The content of a file of this length at most. Only a regular file is opened: a pipe would have it wait for ever.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
     }
     let mut text = Vec::new();
-    File::open(path)?.take(LENGTH_LIMIT + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LENGTH_LIMIT {
+    File::open(path)?.take(limit + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(text)

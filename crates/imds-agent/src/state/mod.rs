@@ -27,6 +27,7 @@ mod machine;
 #[cfg(unix)]
 pub use directory::prepare;
 pub(crate) use file::of_its_writer;
+pub(crate) use file::read_regular;
 pub use file::{KEPT_OVER_BOOTS, Refused, Restored, load, save};
 pub use follow::follow;
 pub use machine::{Binding, Machine};
