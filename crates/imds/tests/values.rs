@@ -694,3 +694,11 @@ async fn the_primary_interface_is_the_one_with_device_number_0() {
         assert_eq!(alone.text(field), metadata.text(field), "{field}");
     }
 }
+
+#[tokio::test]
+async fn an_id_of_an_interface_that_is_of_several_lines_is_none() {
+    let place = "meta-data/network/interfaces/macs/06:1a:2b:3c:4d:5e/subnet-id";
+    let metadata = with("aws:plain", &[(place, "subnet\r0123abcd4567ef890")]).await;
+    assert_eq!(failed_as(&metadata, Field::Interfaces), Some(ErrorKind::Malformed));
+    assert_eq!(failed_as(&metadata, Field::SubnetId), Some(ErrorKind::Malformed));
+}

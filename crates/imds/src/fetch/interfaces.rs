@@ -109,6 +109,10 @@ fn interface(
                         }
                     }
                 };
+                // Nothing that an interface bears has a line's end in it: what is behind one was meant for somebody else.
+                if values.iter().any(|text| text.trim().contains(['\r', '\n'])) {
+                    return Err(documents.malformed(&source(&at), "the value is of several lines"));
+                }
                 for text in values.iter().filter_map(|text| canonical(&respell(rule, text.trim())?)) {
                     if !texts.contains(&text) {
                         texts.push(text);
