@@ -14,7 +14,7 @@ use crate::folder::Folder;
 
 /// A hook that keeps what it is told, under this name.
 fn keeps(folder: &Folder, name: &str) -> String {
-    let script = "cat > \\\"$0.new\\\"; echo \\\"$IMDS_EVENT_KIND $IMDS_EVENT_STATE\\\" >> \\\"$0.new\\\"; mv \\\"$0.new\\\" \\\"$0\\\"";
+    let script = "cat > \\\"$0.$$\\\"; echo \\\"$IMDS_EVENT_KIND $IMDS_EVENT_STATE\\\" >> \\\"$0.$$\\\"; mv \\\"$0.$$\\\" \\\"$0\\\"";
     let place = folder.path().join(name);
     format!("[[hooks]]\ncommand = [\"/bin/sh\", \"-c\", \"{script}\", \"{}\"]\n", place.display())
 }
