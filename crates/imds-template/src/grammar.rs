@@ -10,11 +10,15 @@
 use std::ops::Range;
 
 use imds_model::CloudName;
+use memchr::memmem::Finder;
 
 use crate::key::{CLOUDS, Key, Namespace, NoKey};
 
 /// The longest placeholder, in bytes. Past it a `}` is taken to be missing; it bounds the memory of a stream.
 pub const MAX_PLACEHOLDER: usize = 64 * 1024;
+
+/// What every placeholder begins with.
+pub(crate) const SIGN: &str = "${";
 
 /// The longest name of a namespace: that of [`CloudName`].
 const MAX_NAMESPACE: usize = 32;
@@ -33,11 +37,14 @@ const MAX_NAMESPACE: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Grammar {
     clouds: Vec<CloudName>,
+    /// Finds `${`. Kept, since what it works out before it searches costs as much as a short search.
+    sign: Finder<'static>,
 }
 
 impl Default for Grammar {
     fn default() -> Self {
-        Self { clouds: Vec::new() }.with_clouds(CLOUDS.iter().map(|name| CloudName::builtin(name)))
+        Self { clouds: Vec::new(), sign: Finder::new(SIGN) }
+            .with_clouds(CLOUDS.iter().map(|name| CloudName::builtin(name)))
     }
 }
 
@@ -67,7 +74,7 @@ impl Grammar {
     pub(crate) fn find(&self, text: &[u8], from: usize) -> Option<Found> {
         let mut at = from;
         loop {
-            let dollar = at + memchr::memmem::find(text.get(at..)?, b"${")?;
+            let dollar = self.sign(text, at)?;
             if let Some(found) = self.found_at(text, from, dollar) {
                 return Some(found);
             }
@@ -75,7 +82,13 @@ impl Grammar {
         }
     }
 
-    fn found_at(&self, text: &[u8], from: usize, dollar: usize) -> Option<Found> {
+    /// The next `${`, at `from` or after it.
+    pub(crate) fn sign(&self, text: &[u8], from: usize) -> Option<usize> {
+        Some(from + self.sign.find(text.get(from..)?)?)
+    }
+
+    /// What the `${` at `dollar` begins, if it is ours; everything before `from` is done with.
+    pub(crate) fn found_at(&self, text: &[u8], from: usize, dollar: usize) -> Option<Found> {
         let name_start = dollar + 2;
         let rest = text.get(name_start..)?;
         let length = rest.iter().take(MAX_NAMESPACE + 1).take_while(|byte| is_name(**byte)).count();

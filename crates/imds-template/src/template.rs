@@ -33,6 +33,7 @@ use crate::{
 pub struct Template<'s> {
     source: &'s str,
     format: Format,
+    /// None in text, which is one itself.
     scalars: Vec<Scalar>,
     pieces: Vec<At>,
     placeholders: Vec<Placeholder>,
@@ -43,7 +44,7 @@ pub struct Template<'s> {
 struct At {
     /// The index of the scalar.
     scalar: usize,
-    /// The bytes of its text.
+    /// The bytes of its text; in text, of the source.
     range: Range<usize>,
     /// The index of the placeholder; none for an escape.
     placeholder: Option<usize>,
@@ -88,12 +89,7 @@ impl<'s> Template<'s> {
                 scan.text(&scalar.text, locate, |range, piece| keep(index, range, piece));
             }
         } else {
-            let locate = |offset| locator.locate(offset);
-            scan.text(source, locate, |range, piece| {
-                let scalar = format::text::scalar(source, range);
-                keep(scalars.len(), 0..scalar.text.len(), piece);
-                scalars.push(scalar);
-            });
+            scan.text(source, |offset| locator.locate(offset), |range, piece| keep(0, range, piece));
         }
         match Errors::of(scan.problems) {
             Some(errors) => Err(errors),
@@ -153,10 +149,9 @@ impl<'s> Template<'s> {
     /// # Errors
     /// As [`Template::resolve`].
     pub fn resolve_reported(&self, values: &dyn Values, missing: Missing) -> Result<Resolved, Errors> {
-        let rules = Rules::of(self.format);
-        if rules.is_none() && missing == Missing::Drop {
-            return Err(format::text::no_entries().into());
-        }
+        let Some(rules) = Rules::of(self.format) else {
+            return self.resolve_text(values, missing);
+        };
         let mut problems = Vec::new();
         let mut stand_ins = Vec::new();
         let mut edits = Vec::new();
@@ -176,7 +171,7 @@ impl<'s> Template<'s> {
             } else if resolution.fragments.is_empty() {
                 continue;
             } else {
-                match render(rules.as_ref(), self.source, scalar, &resolution.fragments) {
+                match (rules.render)(self.source, scalar, &resolution.fragments) {
                     Ok(new) => {
                         edits.extend(new);
                         continue;
@@ -193,7 +188,7 @@ impl<'s> Template<'s> {
         if let Some(errors) = Errors::of(problems) {
             return Err(errors);
         }
-        let Some((rules, first)) = rules.zip(dropped.first()) else {
+        let Some(first) = dropped.first() else {
             return Ok(Resolved { text: edit(self.source, edits), stand_ins });
         };
         edits.extend((rules.removals)(self.source, &dropped));
@@ -206,6 +201,35 @@ impl<'s> Template<'s> {
             return Err(Problem::new(ProblemKind::Unresolved, place, message).with_remedy(remedy).into());
         }
         Ok(Resolved { text, stand_ins })
+    }
+
+    /// Of text, in one go.
+    fn resolve_text(&self, values: &dyn Values, missing: Missing) -> Result<Resolved, Errors> {
+        if missing == Missing::Drop {
+            return Err(format::text::no_entries().into());
+        }
+        let (mut problems, mut stand_ins) = (Vec::new(), Vec::new());
+        let mut text = String::with_capacity(self.source.len());
+        let mut done = 0;
+        for piece in &self.pieces {
+            text.push_str(self.source.get(done..piece.range.start).unwrap_or_default());
+            done = piece.range.end;
+            let written = self.source.get(piece.range.clone()).unwrap_or_default();
+            let Some(placeholder) = self.placeholder(piece) else {
+                text.push_str(written.get(1..).unwrap_or_default());
+                continue;
+            };
+            match decide(placeholder, values, missing, &mut stand_ins) {
+                Ok(Decision::Text(new)) => text.push_str(&new),
+                Ok(Decision::Keep | Decision::Drop) => text.push_str(written),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        text.push_str(self.source.get(done..).unwrap_or_default());
+        match Errors::of(problems) {
+            Some(errors) => Err(errors),
+            None => Ok(Resolved { text, stand_ins }),
+        }
     }
 
     fn placeholder(&self, piece: &At) -> Option<&Placeholder> {
@@ -246,18 +270,6 @@ impl<'s> Template<'s> {
 struct Resolution {
     fragments: Vec<Fragment>,
     dropped: bool,
-}
-
-fn render(
-    rules: Option<&Rules>,
-    source: &str,
-    scalar: &Scalar,
-    fragments: &[Fragment],
-) -> Result<Vec<Edit>, WriteError> {
-    match rules {
-        Some(rules) => (rules.render)(source, scalar, fragments),
-        None => Ok(vec![Edit { range: scalar.span.clone(), text: format::apply(&scalar.text, fragments) }]),
-    }
 }
 
 /// The source with all these edits in place. Where ranges overlap, their union goes.

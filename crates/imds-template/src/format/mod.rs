@@ -16,6 +16,10 @@
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
+use crate::grammar::SIGN;
+
 pub(crate) mod env;
 pub(crate) mod json;
 pub(crate) mod kind;
@@ -45,8 +49,6 @@ pub(crate) struct Scalar {
 /// What the writer of a format has to know of a scalar.
 #[derive(Clone, Debug)]
 pub(crate) enum Style {
-    /// The scalar is a piece of plain text.
-    Text,
     /// The scalar is a JSON string.
     Json,
     /// The scalar is a value of an env file.
@@ -133,6 +135,35 @@ pub(crate) trait Format {
     fn rest_stays(source: &str, dropped: &[&Scalar], result: &str) -> bool {
         let _ = (source, dropped);
         Self::scalars(result).is_ok()
+    }
+}
+
+/// Where the next `${` stands in a source: found once for all the strings up to it.
+pub(crate) struct Signs<'s> {
+    source: &'s [u8],
+    finder: Finder<'static>,
+    next: usize,
+}
+
+impl<'s> Signs<'s> {
+    /// Of this source.
+    pub(crate) fn of(source: &'s str) -> Self {
+        let mut signs = Self { source: source.as_bytes(), finder: Finder::new(SIGN), next: 0 };
+        signs.find(0);
+        signs
+    }
+
+    fn find(&mut self, at: usize) {
+        let found = self.source.get(at..).and_then(|rest| self.finder.find(rest));
+        self.next = found.map_or(usize::MAX, |offset| at + offset);
+    }
+
+    /// Whether there is one in this range. Ranges have to come in order.
+    pub(crate) fn any_in(&mut self, range: &Range<usize>) -> bool {
+        if self.next < range.start {
+            self.find(range.start);
+        }
+        self.next < range.end
     }
 }
 

@@ -16,12 +16,12 @@ pub(crate) enum Event {
     Close,
     /// The key of a member, with its quotes.
     Key(Range<usize>),
-    /// A string that is a value, with its quotes; `plain` where nothing in it is escaped.
+    /// A string that is a value, with its quotes; `spelled` where characters of it may be written as their numbers.
     String {
         /// Its bytes.
         range: Range<usize>,
-        /// Whether it stands for itself.
-        plain: bool,
+        /// Whether there is a `\u` in it: no other escape stands for what a placeholder begins with.
+        spelled: bool,
     },
     /// A number, `true`, `false` or `null`.
     Other(Range<usize>),
@@ -85,9 +85,9 @@ impl<'s> Events<'s> {
                 (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => self.open(byte == b'{')?,
                 (Expect::ValueOrEnd, b']') | (Expect::KeyOrEnd, b'}') => self.close(),
                 (Expect::Value | Expect::ValueOrEnd, b'"') => {
-                    let (range, plain) = self.string()?;
+                    let (range, spelled) = self.string()?;
                     self.after_value();
-                    Event::String { range, plain }
+                    Event::String { range, spelled }
                 }
                 (Expect::Value | Expect::ValueOrEnd, _) => {
                     let range = self.word()?;
@@ -163,31 +163,31 @@ impl<'s> Events<'s> {
         }
     }
 
-    /// A string, with its quotes, and whether nothing in it is escaped.
+    /// A string, with its quotes, and whether characters of it are written as their numbers.
     fn string(&mut self) -> Result<(Range<usize>, bool), ParseError> {
         let start = self.at;
-        let mut plain = true;
+        let mut spelled = false;
         self.at += 1;
         loop {
-            let rest = self.rest();
-            let Some(length) = memchr::memchr2(b'"', b'\\', rest) else {
-                return Err(ParseError::new(start, "the string has no end"));
-            };
-            let run = rest.get(..length).unwrap_or_default();
-            if run.iter().any(|byte| *byte < 0x20) {
-                let bad = run.iter().position(|byte| *byte < 0x20).unwrap_or_default();
-                return Err(ParseError::new(self.at + bad, "a control character stands in the string")
-                    .with_remedy("escape it: \\n for a line break, \\t for a tab, \\u0000 and so on"));
+            self.at += plain(self.rest());
+            match self.byte(0) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok((start..self.at, spelled));
+                }
+                Some(b'\\') => {}
+                // An end that is missing is worth more than what stands before it.
+                Some(_) if memchr::memchr2(b'"', b'\\', self.rest()).is_some() => {
+                    return Err(self
+                        .unexpected("a control character stands in the string")
+                        .with_remedy("escape it: \\n for a line break, \\t for a tab, \\u0000 and so on"));
+                }
+                _ => return Err(ParseError::new(start, "the string has no end")),
             }
-            self.at += length;
-            if self.byte(0) == Some(b'"') {
-                self.at += 1;
-                return Ok((start..self.at, plain));
-            }
-            plain = false;
             let escape = match self.byte(1) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
                 Some(b'u') if (2..6).all(|ahead| self.byte(ahead).is_some_and(|b| b.is_ascii_hexdigit())) => {
+                    spelled = true;
                     6
                 }
                 _ => return Err(self.unexpected("no such escape")),
@@ -208,6 +208,27 @@ impl<'s> Events<'s> {
         }
         Err(self.unexpected("a value was expected"))
     }
+}
+
+/// How many bytes stand before the first quote, backslash or control character. Eight at a time: most strings are too short
+/// for a search to be worth its start.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight);
+        // The highest bit of every byte that is less than this; the lowest such bit is right, others may be wrong.
+        let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGHEST;
+        let special = below(word, 0x20)
+            | below(word ^ (ONES * u64::from(b'"')), 1)
+            | below(word ^ (ONES * u64::from(b'\\')), 1);
+        if special != 0 {
+            return index * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    eights.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 /// Whether it is a number of RFC 8259.

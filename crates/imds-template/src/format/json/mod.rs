@@ -7,6 +7,7 @@
 //!
 //! Only the placeholders inside a string are replaced: the rest of it keeps its escapes as they are spelled.
 
+use super::Signs;
 use super::list::List;
 use super::{Edit, Format, Fragment, ParseError, Scalar, Style, WriteError};
 use events::{Event, Events};
@@ -22,19 +23,19 @@ impl Format for Json {
     fn scalars(source: &str) -> Result<Vec<Scalar>, ParseError> {
         let mut scalars = Vec::new();
         let mut events = Events::new(source);
+        let mut signs = Signs::of(source);
         // Where the entry starts that the next value belongs to: at its key, if it has one.
         let mut key = None;
         while let Some(event) = events.next()? {
             match event {
                 Event::Key(range) => key = Some(range.start),
-                Event::String { range, plain } => {
+                Event::String { range, spelled } => {
                     let start = key.take().unwrap_or(range.start);
-                    let entry = (events.depth() > 0).then_some(start..range.end);
-                    let content = source.get(range.clone()).unwrap_or_default();
-                    let marked = memchr::memmem::find(content.as_bytes(), b"${").is_some();
-                    if plain && !marked {
+                    let marked = signs.any_in(&range);
+                    if !(spelled || marked) {
                         continue;
                     }
+                    let entry = (events.depth() > 0).then_some(start..range.end);
                     match string::decode(source, &range) {
                         (Some(text), origins) if text.contains("${") => {
                             scalars.push(Scalar { span: range, text, origins, style: Style::Json, entry });

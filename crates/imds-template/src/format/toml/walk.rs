@@ -9,6 +9,7 @@ use toml_parser::{ErrorSink, ParseError as TomlError, Source, Span};
 
 use super::decode::decode;
 use super::{Kind, ParseError, Place, Scalar, Style};
+use crate::format::Signs;
 
 /// How deep arrays and inline tables may be nested: as in the `toml` crate.
 const MAX_DEPTH: u32 = 80;
@@ -21,6 +22,7 @@ pub(super) fn scalars(source: &str) -> Result<Vec<Scalar>, ParseError> {
     let parsed = Source::new(source);
     let mut walk = Walk {
         source: parsed,
+        signs: Signs::of(source),
         scalars: Vec::new(),
         stack: Vec::new(),
         key: None,
@@ -84,6 +86,7 @@ impl Frame {
 
 struct Walk<'s> {
     source: Source<'s>,
+    signs: Signs<'s>,
     scalars: Vec<Scalar>,
     stack: Vec<Frame>,
     /// Where the key starts of the line that is being read.
@@ -198,6 +201,12 @@ impl EventReceiver for Walk<'_> {
                 return;
             }
         };
+        // Nothing but an escape in a basic string stands for what a placeholder begins with.
+        let escapes = matches!(kind, Kind::Basic | Kind::MultilineBasic) && source.contains('\\');
+        if !(self.signs.any_in(&range) || escapes) {
+            let _ = raw.decode_scalar(&mut (), error);
+            return;
+        }
         let mut text = String::new();
         let _ = raw.decode_scalar(&mut text, error);
         if !text.contains("${") {
