@@ -76,16 +76,21 @@ impl Arguments {
     /// As the only command there is. No command but the first that is named can be meant; where that word was something
     /// else (the value of an option), there is a word left that this one command doesn't know.
     fn of_one_command(words: &[OsString]) -> Option<Self> {
-        let commands = Command::augment_subcommands(clap::Command::new("imds"));
-        let named = words.iter().skip(1).find_map(|word| commands.find_subcommand(word))?;
-        let alone = Global::augment_args(clap::Command::new("imds")).subcommand_required(true);
-        let mut matches = alone.subcommand(named.clone()).try_get_matches_from(words).ok()?;
+        if let [_, word] = words
+            && word == "detect"
+        {
+            return Some(Self { global: Global::default(), command: Command::Detect(Detect::PLAIN) });
+        }
+        let named = words.iter().skip(1).find_map(|word| Command::alone(word.to_str()?))?;
+        let mut alone =
+            Global::augment_args(clap::Command::new("imds")).subcommand_required(true).subcommand(named);
+        let mut matches = alone.try_get_matches_from_mut(words).ok()?;
         Self::from_arg_matches_mut(&mut matches).ok()
     }
 }
 
 /// Options of every command.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// This is the cloud (or none): nothing is detected
@@ -297,6 +302,25 @@ pub(crate) enum Command {
     Man(Man),
 }
 
+impl Command {
+    /// The command of this name as a scanner of its own arguments, if it is one of those that programs run often.
+    fn alone(name: &str) -> Option<clap::Command> {
+        let with_arguments = match name {
+            "detect" => Detect::augment_args,
+            "show" => Show::augment_args,
+            "get" => Get::augment_args,
+            "tags" => Tags::augment_args,
+            "raw" => Raw::augment_args,
+            "wait" => Wait::augment_args,
+            "resolve" => Resolve::augment_args,
+            "exec" => Exec::augment_args,
+            "watch" => Watch::augment_args,
+            _ => return None,
+        };
+        Some(with_arguments(clap::Command::new(name.to_owned())))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Detect {
     /// Tell what was looked at, what it said and what follows
@@ -309,6 +333,12 @@ pub(crate) struct Detect {
 
     #[command(flatten)]
     pub(crate) format: VerdictFormat,
+}
+
+impl Detect {
+    /// As it is without any option.
+    const PLAIN: Self =
+        Self { explain: false, verify: false, format: VerdictFormat { format: DetectAs::Text, json: false } };
 }
 
 #[derive(Debug, Args)]
@@ -796,7 +826,18 @@ mod tests {
     #[test]
     fn one_command_alone_is_understood_as_among_all() {
         for line in [
+            "imds detect",
             "imds detect --explain",
+            "imds show",
+            "imds tags --format json -q",
+            "imds raw /latest --allow-secret",
+            "imds wait region",
+            "imds resolve a.tmpl b.tmpl -o out --missing keep --format text",
+            "imds watch --interval 3s",
+            "imds resolve detect --missing drop",
+            "imds doctor detect",
+            "imds clouds show",
+            "imds man detect",
             "imds --cloud aws get region --cloud gcp tags.get --default show",
             "imds --config get show --json",
             "imds --config get get region",

@@ -105,23 +105,23 @@ impl Settings {
         };
         #[cfg(not(feature = "fake"))]
         let builder = this_machine(arguments, environment, &file);
-        let mut settings = Self {
+        let settings = Self {
             builder,
             log,
             patience: PATIENCE,
             #[cfg(feature = "fake")]
             scenario,
         };
-        settings.take_options(arguments)?;
-        settings.take_times(arguments, environment, &file, purpose)?;
+        let mut settings =
+            settings.with_options(arguments)?.with_times(arguments, environment, &file, purpose)?;
         if arguments.no_imdsv1 || file.imdsv1 == Some(false) {
             settings.builder = settings.builder.no_imdsv1();
         }
         Ok(settings)
     }
 
-    fn take_options(&mut self, arguments: &Global) -> Result<(), Error> {
-        let mut builder = self.builder.clone();
+    fn with_options(self, arguments: &Global) -> Result<Self, Error> {
+        let mut builder = self.builder;
         for path in &arguments.cloud_file {
             builder = builder.cloud_file(path);
         }
@@ -145,23 +145,22 @@ impl Settings {
         if let Some(time) = &arguments.probe_timeout {
             builder = builder.probe_timeout(duration(time, "--probe-timeout")?);
         }
-        self.builder = builder;
-        Ok(())
+        Ok(Self { builder, ..self })
     }
 
     /// For `wait`, `--timeout` is the time of the whole; one try takes no longer than any other command does.
-    fn take_times(
-        &mut self,
+    fn with_times(
+        mut self,
         arguments: &Global,
         environment: &Environment,
         file: &File,
         purpose: Purpose,
-    ) -> Result<(), Error> {
+    ) -> Result<Self, Error> {
         let given = arguments.timeout.as_deref().map(|time| duration(time, "--timeout")).transpose()?;
         let variable =
             environment.get("IMDS_TIMEOUT").map(|time| duration(time, "IMDS_TIMEOUT")).transpose()?;
         let usual = variable.or(file.timeout).unwrap_or(config::DEFAULT_TIMEOUT);
-        let mut builder = self.builder.clone();
+        let mut builder = self.builder;
         builder = match purpose {
             Purpose::Answer => builder.timeout(given.unwrap_or(usual)),
             Purpose::Within(patience) => {
@@ -176,8 +175,28 @@ impl Settings {
         if let (None, Some(time)) = (&arguments.probe_timeout, file.probe_timeout) {
             builder = builder.probe_timeout(time);
         }
-        self.builder = builder;
-        Ok(())
+        Ok(Self { builder, ..self })
+    }
+
+    /// Whether it is about a machine that was made up.
+    pub(crate) fn is_made_up(&self) -> bool {
+        #[cfg(feature = "fake")]
+        return self.scenario.is_some();
+        #[cfg(not(feature = "fake"))]
+        false
+    }
+
+    /// Makes the client for a machine that wasn't made up; that needs no runtime.
+    ///
+    /// # Errors
+    /// `ErrorKind::Usage` for what the library can't use.
+    pub(crate) fn ready(self) -> Result<Session, Error> {
+        Ok(Session {
+            client: Client::new(self.builder.build()?),
+            patience: self.patience,
+            #[cfg(feature = "fake")]
+            fake: None,
+        })
     }
 
     /// Makes the client, and starts the fake service where one was asked for. Nothing is sent yet.
@@ -187,22 +206,13 @@ impl Settings {
     #[cfg_attr(not(feature = "fake"), expect(clippy::unused_async, reason = "only the fake needs a runtime"))]
     pub(crate) async fn connect(self) -> Result<Session, Error> {
         #[cfg(feature = "fake")]
-        let (builder, fake) = match self.scenario {
-            Some(scenario) => {
-                let fake = start_fake(scenario).await?;
-                let builder = self.builder.endpoint(&fake.url(), "--fake").variables(fake.environment());
-                (builder, Some(fake))
-            }
-            None => (self.builder, None),
-        };
-        #[cfg(not(feature = "fake"))]
-        let builder = self.builder;
-        Ok(Session {
-            client: Client::new(builder.build()?),
-            patience: self.patience,
-            #[cfg(feature = "fake")]
-            fake,
-        })
+        if let Some(scenario) = self.scenario {
+            let fake = start_fake(scenario).await?;
+            let builder = self.builder.endpoint(&fake.url(), "--fake").variables(fake.environment());
+            let settings = Self { builder, scenario: None, ..self };
+            return Ok(Session { fake: Some(fake), ..settings.ready()? });
+        }
+        self.ready()
     }
 }
 

@@ -56,6 +56,14 @@ struct Inner {
 /// The verdict, and how long a service that may be the cloud's wants to be left alone, where that is why there is none.
 type Detected = (Verdict, Option<Duration>);
 
+/// What evidence alone says.
+enum Weighed {
+    /// That is the verdict.
+    Verdict(Verdict),
+    /// Services have to be asked; what is likely before they are.
+    Open { evidence: Vec<Evidence>, before: (Outcome, Confidence), started: Instant },
+}
+
 impl Client {
     /// A client that does what `config` says. Nothing is read or sent yet.
     #[must_use]
@@ -93,6 +101,39 @@ impl Client {
                 note(&mut evidence, EvidenceSource::Told, error.to_string(), None, Strength::Weak);
                 Verdict::new(Outcome::Unknown, Confidence::Likely, evidence, 0, Duration::ZERO)
             }
+        }
+    }
+
+    /// The verdict, where nobody has to be asked for it: it was told, firmware decides, or it is known already. Needs no runtime.
+    /// `None` where [`Client::detect`] would ask a service, or an agent that may be there.
+    #[must_use]
+    pub fn detect_unasked(&self) -> Option<Verdict> {
+        if let Some(kept) = &*self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Some(kept.clone());
+        }
+        let agents = &self.config().agents;
+        if self.config().forced.is_none() {
+            if agents.alone || agents.paths.iter().any(|socket| socket.symlink_metadata().is_ok()) {
+                return None;
+            }
+            for socket in &agents.paths {
+                tracing::trace!(socket = %socket.display(), "no agent");
+            }
+        }
+        match self.weigh_evidence() {
+            Weighed::Verdict(verdict) => {
+                self.found(&verdict);
+                Some(verdict)
+            }
+            Weighed::Open { .. } => None,
+        }
+    }
+
+    /// A definite verdict is kept.
+    fn found(&self, verdict: &Verdict) {
+        tracing::debug!(outcome = %verdict.outcome, requests = verdict.requests, "detected");
+        if verdict.is_definite() {
+            *self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict.clone());
         }
     }
 
@@ -183,15 +224,22 @@ impl Client {
             return shared;
         }
         let (verdict, rest) = self.weigh(budget).await;
-        tracing::debug!(outcome = %verdict.outcome, requests = verdict.requests, "detected");
-        if verdict.is_definite() {
-            *self.0.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict.clone());
-        }
+        self.found(&verdict);
         self.0.detections.fetch_add(1, Ordering::Release);
         last.insert((verdict, rest)).clone()
     }
 
     async fn weigh(&self, budget: Duration) -> Detected {
+        let (mut evidence, before, started) = match self.weigh_evidence() {
+            Weighed::Verdict(verdict) => return (verdict, None),
+            Weighed::Open { evidence, before, started } => (evidence, before, started),
+        };
+        let (outcome, confidence, requests, rest) = self.probe(before, budget, &mut evidence).await;
+        (Verdict::new(outcome, confidence, evidence, requests, started.elapsed()), rest)
+    }
+
+    /// What can be said without asking anybody.
+    fn weigh_evidence(&self) -> Weighed {
         let started = Instant::now();
         let config = self.config();
         let mut evidence = Vec::new();
@@ -203,7 +251,8 @@ impl Client {
             |cloud| config.permits(cloud),
             &mut evidence,
         ) {
-            return (Verdict::new(outcome, Confidence::Certain, evidence, 0, started.elapsed()), None);
+            let elapsed = started.elapsed();
+            return Weighed::Verdict(Verdict::new(outcome, Confidence::Certain, evidence, 0, elapsed));
         }
         match machine {
             Some(machine) => {
@@ -221,11 +270,10 @@ impl Client {
         let told_to_ask = judgement.outcome == Outcome::None && self.endpoint_is_told();
         if !(judgement.open || told_to_ask) {
             let elapsed = started.elapsed();
-            return (Verdict::new(judgement.outcome, judgement.confidence, evidence, 0, elapsed), None);
+            let (outcome, confidence) = (judgement.outcome, judgement.confidence);
+            return Weighed::Verdict(Verdict::new(outcome, confidence, evidence, 0, elapsed));
         }
-        let before = (judgement.outcome, judgement.confidence);
-        let (outcome, confidence, requests, rest) = self.probe(before, budget, &mut evidence).await;
-        (Verdict::new(outcome, confidence, evidence, requests, started.elapsed()), rest)
+        Weighed::Open { evidence, before: (judgement.outcome, judgement.confidence), started }
     }
 
     fn endpoint_is_told(&self) -> bool {
@@ -681,7 +729,10 @@ impl Client {
             if let Some(error) = unread(metadata, field) {
                 let source = Source::File(cloud_init::PATH.to_owned());
                 let (read_at, trouble) = (metadata.taken_at(), Some(error));
-                metadata.set(field, Reading::Known { value: Value::Text(value), source, read_at, trouble });
+                metadata.set(
+                    field,
+                    Reading::Known { value: Value::Text(value.to_string()), source, read_at, trouble },
+                );
             }
         }
         let firmware = Firmware::of(config.machine.files());
@@ -697,7 +748,10 @@ impl Client {
                 let trouble = Some(error);
                 let source = Source::Firmware(Firmware::path(&rule.file));
                 let read_at = metadata.taken_at();
-                metadata.set(field, Reading::Known { value: Value::Text(value), source, read_at, trouble });
+                metadata.set(
+                    field,
+                    Reading::Known { value: Value::Text(value.to_string()), source, read_at, trouble },
+                );
             }
         }
     }

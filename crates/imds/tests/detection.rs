@@ -81,6 +81,21 @@ async fn what_is_told_is_believed_and_nobody_is_asked() {
     assert_eq!((error.kind(), error.path()), (ErrorKind::Usage, Some("--cloud")));
 }
 
+#[test]
+fn what_needs_nobodys_answer_needs_no_runtime() {
+    let unasked = |builder: imds::config::ConfigBuilder| client_of(builder).detect_unasked();
+    for cloud in decisive() {
+        let verdict = unasked(machine(firmware(&scenario(&cloud)), &[])).unwrap();
+        assert_eq!((said(&verdict), verdict.requests), (certain(&cloud), 0), "{cloud}");
+    }
+    let verdict = unasked(machine(MemoryFiles::new(), &[]).cloud("none", "--cloud")).unwrap();
+    assert_eq!(said(&verdict), certain("none"));
+    // A service or an agent has the word.
+    assert_eq!(unasked(machine(MemoryFiles::new(), &[])), None);
+    let agent = imds::agent::AgentUse::Socket("/no/such/imds.sock".into());
+    assert_eq!(unasked(machine(firmware(&scenario("aws")), &[]).agent(agent)), None);
+}
+
 #[tokio::test]
 async fn the_flag_outweighs_the_variable() {
     let builder = machine(MemoryFiles::new(), &[("IMDS_FORCE_CLOUD", "gcp")]).cloud("azure", "--cloud");

@@ -1,5 +1,7 @@
 //! `imds detect`: the verdict.
 
+use imds::Verdict;
+
 use crate::args::{Detect, DetectAs};
 use crate::exit::{self, Ending};
 use crate::messages::Messages;
@@ -17,16 +19,22 @@ pub(super) async fn run(
         true => session.client.verify().await,
         false => (session.client.detect().await, Ok(())),
     };
-    match arguments.format.chosen() {
-        DetectAs::Json => output.json(&verdict)?,
-        DetectAs::Text if arguments.explain => output.text(&render::explanation(&verdict))?,
-        DetectAs::Text => output.text(&format!("{}\n", verdict.outcome))?,
-    }
+    let code = tell(arguments, &verdict, output)?;
     match confirmed {
-        Ok(()) => Ok(exit::of_outcome(&verdict.outcome)),
+        Ok(()) => Ok(code),
         Err(error) => {
             messages.error(&error);
             Ok(error.kind().exit_code())
         }
     }
+}
+
+/// Prints a verdict.
+pub(super) fn tell(arguments: &Detect, verdict: &Verdict, output: &mut Output) -> Ending {
+    match arguments.format.chosen() {
+        DetectAs::Json => output.json(verdict)?,
+        DetectAs::Text if arguments.explain => output.text(&render::explanation(verdict))?,
+        DetectAs::Text => output.text(&format!("{}\n", verdict.outcome))?,
+    }
+    Ok(exit::of_outcome(&verdict.outcome))
 }

@@ -40,8 +40,19 @@ pub(crate) fn run(
 ) -> Ending {
     let caller = Caller { global: &arguments.global, environment, messages };
     match arguments.command {
-        Command::Detect(detect) => caller
-            .ask(Purpose::Answer, async |session| detect::run(&detect, &session, messages, output).await),
+        Command::Detect(detect) => {
+            let settings = caller.settings(Purpose::Answer)?;
+            if detect.verify || settings.is_made_up() {
+                return in_runtime(async {
+                    detect::run(&detect, &settings.connect().await?, messages, output).await
+                });
+            }
+            let session = settings.ready()?;
+            match session.client.detect_unasked() {
+                Some(verdict) => detect::tell(&detect, &verdict, output),
+                None => in_runtime(detect::run(&detect, &session, messages, output)),
+            }
+        }
         Command::Show(show) => {
             caller.ask(Purpose::Answer, async |session| show::run(&show, &session, messages, output).await)
         }
@@ -112,9 +123,15 @@ struct Caller<'a> {
 impl Caller<'_> {
     /// Makes a client as the user wants it, and has the command use it.
     fn ask(&self, purpose: Purpose, command: impl AsyncFnOnce(Session) -> Ending) -> Ending {
+        let settings = self.settings(purpose)?;
+        in_runtime(async { command(settings.connect().await?).await })
+    }
+
+    /// What the user wants, with the log started.
+    fn settings(&self, purpose: Purpose) -> Result<Settings, Error> {
         let settings = Settings::resolve(self.global, self.environment, purpose)?;
         log::start(settings.log.clone(), self.messages);
-        in_runtime(async { command(settings.connect().await?).await })
+        Ok(settings)
     }
 }
 

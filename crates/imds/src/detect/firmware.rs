@@ -1,7 +1,7 @@
 //! What the machine says of itself, weighed against the signature table. Sends nothing and needs no privileges.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use imds_model::{Evidence, EvidenceSource, Outcome, Strength};
 
@@ -33,7 +33,8 @@ const JUNK: [&str; 14] = [
 #[derive(Debug)]
 pub(crate) struct Firmware<'a> {
     files: &'a dyn Files,
-    read: RefCell<HashMap<String, Option<String>>>,
+    /// By key; there are about twenty.
+    read: RefCell<Vec<(String, Option<Arc<str>>)>>,
 }
 
 impl<'a> Firmware<'a> {
@@ -52,19 +53,19 @@ impl<'a> Firmware<'a> {
     }
 
     /// The value of a key; nothing where it is unreadable, junk or empty of meaning.
-    pub(crate) fn value(&self, key: &str) -> Option<String> {
-        if let Some(value) = self.read.borrow().get(key) {
+    pub(crate) fn value(&self, key: &str) -> Option<Arc<str>> {
+        if let Some((_, value)) = self.read.borrow().iter().find(|(known, _)| known == key) {
             return value.clone();
         }
         let path = Self::path(key);
         let value = match self.files.read(&path) {
-            Ok(content) => meaningful(&content),
+            Ok(content) => meaningful(&content).map(Arc::from),
             Err(error) => {
                 tracing::trace!(path, %error, "unreadable");
                 None
             }
         };
-        self.read.borrow_mut().insert(key.to_owned(), value.clone());
+        self.read.borrow_mut().push((key.to_owned(), value.clone()));
         value
     }
 
