@@ -146,12 +146,16 @@ impl<'s> Events<'s> {
 
     fn skip_blanks(&mut self) -> Result<(), ParseError> {
         loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b' ' | b'\t' | b'\n' | b'\r'), _) => self.at += 1,
-                (Some(b'/'), Some(b'/')) => {
+            let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+            self.at += self.rest().iter().take_while(is_blank).count();
+            if self.byte(0) != Some(b'/') {
+                return Ok(());
+            }
+            match self.byte(1) {
+                Some(b'/') => {
                     self.at += memchr::memchr2(b'\n', b'\r', self.rest()).unwrap_or(self.rest().len());
                 }
-                (Some(b'/'), Some(b'*')) => {
+                Some(b'*') => {
                     let body = self.bytes.get(self.at + 2..).unwrap_or_default();
                     match memchr::memmem::find(body, b"*/") {
                         Some(end) => self.at += 2 + end + 2,
