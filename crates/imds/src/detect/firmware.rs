@@ -72,9 +72,9 @@ impl<'a> Firmware<'a> {
     fn holds(&self, key: &str, pattern: &Pattern) -> bool {
         match key {
             "exists" => matches!(pattern, Pattern::Exact(path) if self.files.exists(path)),
-            "cmdline" => {
-                self.value(key).is_some_and(|line| line.split_whitespace().any(|word| pattern.matches(word)))
-            }
+            "cmdline" => self
+                .value(key)
+                .is_some_and(|line| line.split_ascii_whitespace().any(|word| pattern.matches(word))),
             _ => self.value(key).is_some_and(|value| pattern.matches(&value)),
         }
     }

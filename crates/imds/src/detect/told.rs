@@ -29,7 +29,7 @@ pub(crate) fn told(
     let line = machine?.files().read("/proc/cmdline").ok()?;
     let line = String::from_utf8_lossy(&line);
     let (parameter, value) = line
-        .split_whitespace()
+        .split_ascii_whitespace()
         .filter_map(|word| word.split_once('='))
         .find(|(parameter, _)| PARAMETERS.contains(parameter))?;
     let cloud: Option<CloudName> =

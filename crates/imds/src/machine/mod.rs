@@ -162,9 +162,9 @@ impl Files for MemoryFiles {
     }
 }
 
-/// Variables of the environment, as a value.
+/// Variables of the environment, as a value. Clones share them.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(Arc<BTreeMap<String, String>>);
 
 impl Environment {
     /// The variables of this process, as they are now. Values that aren't UTF-8 are left out.
@@ -184,13 +184,13 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self(variables.into_iter().collect())
+        Self(Arc::new(variables.into_iter().collect()))
     }
 }
 
 impl Extend<(String, String)> for Environment {
     fn extend<T: IntoIterator<Item = (String, String)>>(&mut self, variables: T) {
-        self.0.extend(variables);
+        Arc::make_mut(&mut self.0).extend(variables);
     }
 }
 
