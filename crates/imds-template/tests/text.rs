@@ -42,6 +42,10 @@ fn a_placeholder_may_lie_anywhere_between_two_reads() {
         let filling = "z".repeat(before);
         let result = stream(format!("{filling}{pieces}{filling}").as_bytes()).unwrap();
         assert!(result == format!("{filling}{resolved}{filling}").as_bytes(), "{before} bytes before");
+        // The same once more, when its values have been seen.
+        let filling = "z".repeat(before - pieces.len());
+        let result = stream(format!("{pieces}{filling}{pieces}").as_bytes()).unwrap();
+        assert!(result == format!("{resolved}{filling}{resolved}").as_bytes(), "{before} bytes before");
     }
 }
 
@@ -76,6 +80,18 @@ fn places_are_right_far_into_a_stream_and_all_problems_are_told() {
             .map(|line| line.split_inclusive(':').take(2).collect())
             .collect::<Vec<String>>(),
         ["1:1:".to_owned(), format!("{}:3:", CHUNK + 2), format!("{}:2:", CHUNK + 3)]
+    );
+}
+
+#[test]
+fn what_came_before_comes_again_and_places_after_it_are_right() {
+    let source = "${tag:Name}\n ${tag:Name}$${tag:Name}$${tag:Name:-x} ${tag:Name:-x}${tag:none:-${tag:Name}\n${tag:Name} ${tag:\n";
+    let told = problems(source.as_bytes());
+    assert!(told.contains("3:13") && !told.contains("1:") && !told.contains("2:"), "{told}");
+    let known = source.rsplit_once(' ').unwrap().0;
+    assert_eq!(
+        String::from_utf8(stream(known.as_bytes()).unwrap()).unwrap(),
+        "web\n web${tag:Name}${tag:Name:-x} web${tag:Name\nweb"
     );
 }
 

@@ -56,9 +56,10 @@ pub fn resolve_stream(
     let mut buffer = vec![0; CHUNK + MAX_PLACEHOLDER + 1];
     let mut held = 0;
     loop {
-        let read = fill(reader, buffer.get_mut(held..).unwrap_or_default()).map_err(StreamError::Read)?;
+        let free = buffer.get_mut(held..held + CHUNK).unwrap_or_default();
+        let read = fill(reader, free).map_err(StreamError::Read)?;
         let filled = held + read;
-        let last = filled < buffer.len();
+        let last = read < CHUNK;
         let done =
             stream.process(buffer.get(..filled).unwrap_or_default(), last, values, missing, grammar)?;
         if last {
