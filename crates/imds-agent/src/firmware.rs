@@ -39,7 +39,8 @@ impl Remembered {
     /// Reads what only root may, as far as this process may.
     #[must_use]
     pub fn of(files: Arc<dyn Files>) -> Self {
-        let contents = OF_ROOT.into_iter().filter_map(|path| Some((path, files.read(path).ok()?))).collect();
+        let mut contents = BTreeMap::new();
+        contents.extend(OF_ROOT.into_iter().filter_map(|path| Some((path, files.read(path).ok()?))));
         Self { files, contents }
     }
 }

@@ -57,4 +57,5 @@ pub mod state;
 pub mod store;
 #[cfg(unix)]
 pub mod systemd;
+mod task;
 pub mod worker;

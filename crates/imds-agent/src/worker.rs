@@ -13,6 +13,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::state::{self, Machine};
 use crate::store::Store;
+use crate::task::task;
 
 /// What the agent was told to do, at one time. A reload puts another in its place.
 #[derive(Clone, Debug)]
@@ -136,7 +137,7 @@ impl Worker {
         part: &'static str,
         work: impl Future<Output = Result<(), Error>> + Send + 'static,
     ) {
-        let handle = self.parts.spawn(work);
+        let handle = self.parts.spawn(task(work));
         self.names.insert(handle.id(), part);
     }
 

@@ -55,6 +55,7 @@ mod scenarios;
 mod server;
 mod socket;
 mod stranger;
+mod task;
 mod token;
 mod tree;
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::task::task;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 
@@ -84,7 +85,7 @@ impl Payload {
     {
         let (sender, chunks) = mpsc::channel(1);
         // Ends when the connection goes: the receiver is dropped with it and sending fails.
-        tokio::spawn(feed(sender));
+        tokio::spawn(task(feed(sender)));
         Payload::Stream { chunks, declared }
     }
 }

@@ -25,6 +25,7 @@ use crate::fault::{FaultKind, Faults};
 use crate::misbehave::respond;
 use crate::record::Recorded;
 use crate::socket::{ResetFlag, Socket};
+use crate::task::task;
 
 /// Request bodies beyond this are dropped; the largest real one is a list of event ids.
 const MAX_REQUEST_BODY: usize = 64 * 1024;
@@ -94,7 +95,7 @@ impl Running {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let site = Arc::new(Site::new(host));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&site))).abort_handle();
+        let accepting = tokio::spawn(task(accept(listener, Arc::clone(&site)))).abort_handle();
         Ok(Self { site, addr, accepting })
     }
 }
@@ -115,7 +116,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
                     let number = site.connections.fetch_add(1, Ordering::SeqCst) + 1;
                     let open = site.open.fetch_add(1, Ordering::SeqCst) + 1;
                     site.peak.fetch_max(open, Ordering::SeqCst);
-                    tasks.spawn(connection(stream, number, OpenConnection(Arc::clone(&site))));
+                    tasks.spawn(task(connection(stream, number, OpenConnection(Arc::clone(&site)))));
                 }
                 // Out of file descriptors, most likely: give connections time to end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

@@ -274,7 +274,7 @@ struct Resolution {
 
 /// The source with all these edits in place. Where ranges overlap, their union goes.
 pub(crate) fn edit(source: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    format::sort(&mut edits);
     let mut result = String::with_capacity(source.len());
     let mut done = 0;
     for edit in edits {

@@ -49,6 +49,7 @@ pub mod otel;
 mod provider;
 mod secrets;
 mod service;
+mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;

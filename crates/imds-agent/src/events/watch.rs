@@ -9,6 +9,7 @@ use super::read::Reader;
 use super::source::Source;
 use super::{Board, Kind, Options};
 use crate::store::Store;
+use crate::task::task;
 
 /// What watching takes.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ fn begin(watch: &Watch, cloud: Option<&CloudName>, sources: &mut JoinSet<()>) {
             board: Arc::clone(&watch.board),
             options: watch.options.clone(),
         };
-        sources.spawn(source.follow());
+        sources.spawn(task(source.follow()));
     }
     tracing::info!(%cloud, paths = paths.len(), "watching for events");
     watch.board.watching(&paths);

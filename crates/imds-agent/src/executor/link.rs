@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Fingerprint;
 use super::protocol::{FileOutcome, Outcome, Reply, Request, Summary, Tried, Values, Work, receive, send};
 use crate::hooks::Notice;
+use crate::task::task;
 
 /// How many requests may wait to be sent.
 const REQUESTS: usize = 64;
@@ -67,9 +68,9 @@ impl Link {
         let (requests, mut asked) = mpsc::channel::<Request>(REQUESTS);
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
         let (is_gone, gone) = watch::channel(false);
-        tokio::spawn(listen(from, Arc::clone(&waiting), is_gone));
+        tokio::spawn(task(listen(from, Arc::clone(&waiting), is_gone)));
         let unsent = Arc::clone(&waiting);
-        tokio::spawn(async move {
+        tokio::spawn(task(async move {
             while let Some(request) = asked.recv().await {
                 if let Err(error) = send(&mut to, &request).await {
                     tracing::debug!("a request can't be sent: {error}");
@@ -79,7 +80,7 @@ impl Link {
             }
             // Nobody is left who could ask: the executor hears that, and ends. It may be gone already.
             let _ = to.shutdown().await;
-        });
+        }));
         Self(Arc::new(Inner { requests, waiting, gone }))
     }
 

@@ -15,6 +15,7 @@ use crate::files::values::Known;
 use crate::files::write::Writer;
 use crate::hooks::Notice;
 use crate::hooks::run::try_once;
+use crate::task::task;
 
 /// How many hooks run at once; more than a worker that means well ever asks for.
 const HOOKS: usize = 32;
@@ -50,14 +51,14 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
     let (mut from, mut to) = tokio::io::split(stream);
     let (answers, mut answered) = mpsc::channel::<Reply>(ANSWERS);
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
+    tasks.spawn(task(async move {
         while let Some(reply) = answered.recv().await {
             if let Err(error) = send(&mut to, &reply).await {
                 tracing::debug!("an answer can't be sent: {error}");
                 return;
             }
         }
-    });
+    }));
     loop {
         let request: Request = tokio::select! {
             request = receive(&mut from) => match request? {
@@ -67,14 +68,14 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
             Some(_) = tasks.join_next() => continue,
         };
         let (executor, answers) = (Arc::clone(&executor), answers.clone());
-        tasks.spawn(async move {
+        tasks.spawn(task(async move {
             let outcome = executor.do_work(request.work).await;
             if let Outcome::Refused(why) = &outcome {
                 tracing::warn!("the worker asked for something that isn't done: {why}");
             }
             // Nobody is left who waits for it otherwise.
             let _ = answers.send(Reply { id: request.id, outcome }).await;
-        });
+        }));
     }
 }
 

@@ -19,6 +19,7 @@ use crate::executor::protocol::Tried;
 use crate::executor::{Fingerprint, Link};
 use crate::metrics::{self, Metrics};
 use crate::store::Store;
+use crate::task::task;
 
 /// How long it is waited before a hook is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +108,10 @@ pub async fn dispatch(dispatch: Dispatch) {
         tokio::select! {
             (ticket, event) = dispatch.board.owed() => {
                 let dispatch = dispatch.clone();
-                running.spawn(async move {
+                running.spawn(task(async move {
                     dispatch.tell(&event).await;
                     dispatch.board.settle(ticket);
-                });
+                }));
             }
             Some(ended) = running.join_next() => {
                 if let Err(error) = ended {
@@ -132,7 +133,7 @@ impl Dispatch {
         let mut tries = JoinSet::new();
         for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
             let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
-            tries.spawn(async move { dispatch.run(number, &hook, &notice).await });
+            tries.spawn(task(async move { dispatch.run(number, &hook, &notice).await }));
         }
         let mut all = true;
         while let Some(ended) = tries.join_next().await {

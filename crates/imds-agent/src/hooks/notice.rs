@@ -36,7 +36,9 @@ impl Notice {
     #[must_use]
     pub fn new(event: Event, metadata: Option<&Metadata>) -> Self {
         let known = |field: &Field| Some((field.name().to_owned(), metadata?.text(*field)?.to_owned()));
-        Self { event, machine: ABOUT.iter().filter_map(known).collect() }
+        let mut machine = BTreeMap::new();
+        machine.extend(ABOUT.iter().filter_map(known));
+        Self { event, machine }
     }
 }
 

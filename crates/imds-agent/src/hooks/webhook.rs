@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 
 use super::{Webhook, signature, tls};
 use crate::executor::protocol::Tried;
+use crate::task::task;
 
 const USER_AGENT: &str = concat!("imds/", env!("CARGO_PKG_VERSION"));
 /// An answer's body says nothing that is needed; so much of it is read, so that the connection ends well.
@@ -205,7 +206,7 @@ async fn exchange(
         Ok(both) => both,
         Err(error) => return lost(&error),
     };
-    let connection = tokio::spawn(connection);
+    let connection = tokio::spawn(task(async { drop(connection.await) }));
     let tried = match sender.send_request(request).await {
         Ok(answer) => {
             let (head, body) = answer.into_parts();

@@ -51,6 +51,7 @@ pub use limits::Limits;
 
 use crate::api::{Caller, Refusal};
 use crate::metrics::{Crowd, Metrics};
+use crate::task::task;
 use census::{Census, Client};
 
 /// How long nothing is accepted once there are no descriptors left.
@@ -116,7 +117,7 @@ impl Server {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(self::task(task));
     }
 
     /// Stops accepting, lets requests under way end for this long, then ends them.
@@ -246,7 +247,7 @@ fn let_in_unix(
     let Some(seat) = seat(client, shared, &stream) else { return Ok(()) };
     let stream = UnixStream::from_std(stream)?;
     let (face, shared) = (Arc::clone(face), Arc::clone(shared));
-    visits.spawn(async move {
+    visits.spawn(task(async move {
         let _seat = seat;
         let caller = match credentials {
             Some((uid, gid)) if face.asks_for_groups() => {
@@ -256,7 +257,7 @@ fn let_in_unix(
             None => Caller::Loopback,
         };
         visit(stream, caller, face, shared).await;
-    });
+    }));
     Ok(())
 }
 
@@ -274,10 +275,10 @@ fn let_in_tcp(
     // Small answers shouldn't wait for anything; a socket that can't say so still works.
     let _ = stream.set_nodelay(true);
     let (face, shared) = (Arc::clone(face), Arc::clone(shared));
-    visits.spawn(async move {
+    visits.spawn(task(async move {
         let _seat = seat;
         visit(stream, Caller::Loopback, face, shared).await;
-    });
+    }));
     Ok(())
 }
 

@@ -18,11 +18,13 @@ mod wait;
 mod watch;
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 
 use imds::config::duration;
 use imds::machine::Environment;
 use imds::model::{ErrorKind, Selector};
 use imds::{Error, Field};
+use tokio::runtime::Runtime;
 
 use crate::args::{Arguments, Command, Global};
 use crate::exit::{Ending, usage};
@@ -43,14 +45,15 @@ pub(crate) fn run(
         Command::Detect(detect) => {
             let settings = caller.settings(Purpose::Answer)?;
             if detect.verify || settings.is_made_up() {
-                return in_runtime(async {
-                    detect::run(&detect, &settings.connect().await?, messages, output).await
-                });
+                return wait_for(
+                    &runtime()?,
+                    pin!(async { detect::run(&detect, &settings.connect().await?, messages, output).await }),
+                );
             }
             let session = settings.ready()?;
             match session.client.detect_unasked() {
                 Some(verdict) => detect::tell(&detect, &verdict, output),
-                None => in_runtime(detect::run(&detect, &session, messages, output)),
+                None => wait_for(&runtime()?, pin!(detect::run(&detect, &session, messages, output))),
             }
         }
         Command::Show(show) => {
@@ -105,7 +108,7 @@ pub(crate) fn run(
         #[cfg(feature = "fake")]
         Command::Fake(fake) => {
             let served = fake::prepare(&fake)?;
-            in_runtime(fake::run(&fake, served, messages, output))
+            wait_for(&runtime()?, pin!(fake::run(&fake, served, messages, output)))
         }
         Command::Clouds(clouds) => clouds::run(&clouds, &settings::known_clouds(caller.global)?, output),
         Command::Completions(completions) => pages::completions(&completions, output),
@@ -123,8 +126,15 @@ struct Caller<'a> {
 impl Caller<'_> {
     /// Makes a client as the user wants it, and has the command use it.
     fn ask(&self, purpose: Purpose, command: impl AsyncFnOnce(Session) -> Ending) -> Ending {
+        let (runtime, session) = self.session(purpose)?;
+        wait_for(&runtime, pin!(command(session)))
+    }
+
+    fn session(&self, purpose: Purpose) -> Result<(Runtime, Session), Error> {
         let settings = self.settings(purpose)?;
-        in_runtime(async { command(settings.connect().await?).await })
+        let runtime = runtime()?;
+        let session = runtime.block_on(settings.connect())?;
+        Ok((runtime, session))
     }
 
     /// What the user wants, with the log started.
@@ -135,12 +145,13 @@ impl Caller<'_> {
     }
 }
 
-fn in_runtime(work: impl Future<Output = Ending>) -> Ending {
-    runtime()?.block_on(work)
+/// By pointer, so that the runtime's own code isn't there once for each command.
+fn wait_for(runtime: &Runtime, work: Pin<&mut dyn Future<Output = Ending>>) -> Ending {
+    runtime.block_on(work)
 }
 
 /// A runtime on this thread.
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+fn runtime() -> Result<Runtime, Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Error::new(ErrorKind::Internal, "the asynchronous runtime can't be started").with_source(error)
     })

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod diagnosis;
+mod document;
 mod env;
 mod explanation;
 mod otel;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use catalog::catalog;
 pub(crate) use diagnosis::diagnosis;
+use document::Document;
 pub(crate) use env::{Env, PREFIX};
 pub(crate) use explanation::explanation;
 pub(crate) use otel::{merged as merged_otel, otel};
@@ -28,6 +30,10 @@ pub(crate) fn json(document: &impl Serialize) -> io::Result<String> {
 
 /// YAML, one line a value, with quotes where a reader of YAML 1.1 or 1.2 would take text for something else.
 pub(crate) fn yaml(document: &impl Serialize) -> io::Result<String> {
+    yaml_of(&Document::of_json(&json(document)?)?)
+}
+
+fn yaml_of(document: &Document) -> io::Result<String> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     serde_saphyr::to_string_with_options(document, options).map_err(io::Error::other)
 }

@@ -67,11 +67,11 @@ fn item_rows<T: Serialize>(items: &[T]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (index, item) in items.iter().enumerate() {
         // Interfaces and disks are structures of text, numbers and lists; they always have a JSON form.
-        let Ok(serde_json::Value::Object(members)) = serde_json::to_value(item) else { continue };
-        let mut members: Vec<_> = members.into_iter().collect();
-        members.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
+        let Ok(serde_json::Value::Object(mut members)) = serde_json::to_value(item) else { continue };
+        let mut ordered: Vec<_> = ORDER.iter().filter_map(|known| members.remove_entry(*known)).collect();
+        ordered.extend(members);
         let mut lead = index.to_string();
-        for (member, value) in &members {
+        for (member, value) in &ordered {
             rows.push(Row {
                 name: format!("  {lead:2} {member}"),
                 value: visible(&flat(value)),

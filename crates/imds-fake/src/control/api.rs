@@ -89,7 +89,8 @@ fn elsewhere(fake: &Fake, method: &str, path: &str) -> Reply {
 }
 
 fn about(fake: &Fake) -> Value {
-    let endpoints: BTreeMap<&str, &str> = ENDPOINTS.into_iter().collect();
+    let mut endpoints = BTreeMap::new();
+    endpoints.extend(ENDPOINTS);
     json!({ "cloud": fake.cloud().name(), "url": fake.url(), "endpoints": endpoints })
 }
 

@@ -34,6 +34,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::Fake;
+use crate::task::task;
 use api::Reply;
 
 /// Longer bodies are refused; a captured document fits.
@@ -71,7 +72,7 @@ impl Control {
         }
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, fake, addr)).abort_handle();
+        let accepting = tokio::spawn(task(accept(listener, fake, addr))).abort_handle();
         Ok(Self { addr, accepting })
     }
 
@@ -101,7 +102,7 @@ async fn accept(listener: TcpListener, fake: Arc<Fake>, addr: SocketAddr) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    tasks.spawn(connection(stream, Arc::clone(&fake), addr));
+                    tasks.spawn(task(connection(stream, Arc::clone(&fake), addr)));
                 }
                 // Out of file descriptors, most likely: give connections time to end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

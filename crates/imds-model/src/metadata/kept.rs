@@ -41,7 +41,8 @@ impl Kept {
     /// What is to be kept of a snapshot.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
-        let fields = metadata.readings().filter_map(|(field, reading)| {
+        let mut fields = BTreeMap::new();
+        fields.extend(metadata.readings().filter_map(|(field, reading)| {
             let kept = match reading {
                 Reading::Known { value, source, read_at, .. } => KeptReading::Known {
                     // Text, maps and lists of text: nothing in a value lacks a JSON form.
@@ -53,12 +54,12 @@ impl Kept {
                 Reading::Failed(_) => return None,
             };
             Some((field, kept))
-        });
+        }));
         Self {
             cloud: metadata.cloud.clone(),
             protocol: metadata.protocol.clone(),
             taken_at: metadata.taken_at,
-            fields: fields.collect(),
+            fields,
         }
     }
 

@@ -30,6 +30,11 @@ pub(crate) mod text;
 pub(crate) mod toml;
 pub(crate) mod yaml;
 
+/// The edits in the order of their places; those at the same place in theirs.
+pub(crate) fn sort(edits: &mut [Edit]) {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+}
+
 /// A string value of the source that holds at least one `${`.
 #[derive(Clone, Debug)]
 pub(crate) struct Scalar {

@@ -14,6 +14,7 @@ use imds_model::{Error, ErrorKind};
 use tokio::net::UnixStream;
 
 use super::{AGENT_USER, answer};
+use crate::task::task;
 
 /// The largest answer that is read: more than any machine has tags.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -35,7 +36,7 @@ pub(super) async fn open(
     let (mut sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // It ends by itself once the answer was taken or dropped; what goes wrong on it reaches whoever reads the answer.
-    tokio::spawn(connection);
+    tokio::spawn(task(async { drop(connection.await) }));
     let mut request = hyper::Request::get(path)
         .header(HOST, "localhost")
         .header(USER_AGENT, concat!("imds/", env!("CARGO_PKG_VERSION")))

@@ -1,8 +1,11 @@
 //! What is irregular about AWS: the block device mapping.
 
+use std::collections::BTreeMap;
+
 use imds_model::{Disk, Error, Value};
 
 use crate::fetch::Documents;
+use crate::fetch::disks::boot_first;
 use crate::fetch::documents::scalar;
 use crate::fetch::extract::Extracted;
 
@@ -10,7 +13,8 @@ use crate::fetch::extract::Extracted;
 /// neither ids nor sizes; local devices add those.
 pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
     let mapping = documents.content("block-devices")?;
-    let mut disks = Vec::new();
+    // By name, in whatever order a JSON object keeps its members.
+    let mut disks = BTreeMap::new();
     for (name, device) in mapping.as_object().into_iter().flatten() {
         let Some(device) = scalar(device) else { continue };
         if name == "ami" && mapping.get("root").is_some() {
@@ -20,9 +24,9 @@ pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
         disk.boot = Some(matches!(name.as_str(), "root" | "ami"));
         disk.name = Some(name.clone());
         disk.device = Some(if device.starts_with("/dev/") { device } else { format!("/dev/{device}") });
-        disks.push(disk);
+        disks.insert(name, disk);
     }
-    disks.sort_by(|a: &Disk, b: &Disk| (b.boot, &a.name).cmp(&(a.boot, &b.name)));
     let source = documents.source("block-devices", "");
-    Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), source)))
+    Ok((!disks.is_empty())
+        .then(|| Extracted::new(Value::Disks(boot_first(disks.into_values().collect())), source)))
 }

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::transform;
 use crate::fetch::Documents;
+use crate::fetch::disks::by_number;
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::extract::Extracted;
 
@@ -119,8 +120,9 @@ pub(super) fn interfaces(documents: &Documents) -> Result<Option<Extracted>, Err
     if interfaces.is_empty() {
         return Ok(None);
     }
-    // Stable: `false` sorts first.
-    interfaces.sort_by_key(|interface| interface.private_ipv4s.is_empty());
+    let (mut interfaces, others): (Vec<_>, Vec<_>) =
+        interfaces.into_iter().partition(|interface| !interface.private_ipv4s.is_empty());
+    interfaces.extend(others);
     let mut trouble = None;
     if documents.has("loadbalancer") {
         match Part::of(documents, "loadbalancer")
@@ -158,9 +160,11 @@ pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
         disks.push(disk(&Part { item, at: place, ..instance.clone() }, true)?);
     }
     let data = instance.list(&format!("{at}/dataDisks"))?;
-    let mut data = data.iter().map(|part| disk(part, false)).collect::<Result<Vec<Disk>, Error>>()?;
-    data.sort_by_key(|disk| disk.lun);
-    disks.append(&mut data);
+    let data = data.iter().map(|part| {
+        let disk = disk(part, false)?;
+        Ok((disk.lun.map(u64::from), disk))
+    });
+    disks.extend(by_number(data.collect::<Result<_, Error>>()?));
     Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), documents.source("instance", at))))
 }
 

@@ -3,6 +3,7 @@
 use imds_model::{Disk, Error, Value};
 
 use crate::fetch::Documents;
+use crate::fetch::disks::by_number;
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::extract::Extracted;
 
@@ -11,15 +12,14 @@ use crate::fetch::extract::Extracted;
 pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
     let content = documents.content("disks")?;
     let text = |item, pointer| lookup(item, pointer).first().and_then(|(value, _)| scalar(value));
-    let mut disks: Vec<(u64, Disk)> = Vec::new();
+    let mut disks = Vec::new();
     for (place, (item, _)) in (0..).zip(lookup(content, "/*")) {
         let index = text(item, "/index").and_then(|index| index.parse().ok()).unwrap_or(place);
         let mut disk = Disk::default();
         disk.name = text(item, "/deviceName");
         disk.boot = Some(index == 0);
-        disks.push((index, disk));
+        disks.push((Some(index), disk));
     }
-    disks.sort_by_key(|(index, _)| *index);
-    let disks: Vec<Disk> = disks.into_iter().map(|(_, disk)| disk).collect();
+    let disks = by_number(disks);
     Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), documents.source("disks", ""))))
 }

@@ -3,6 +3,7 @@
 use imds_model::{Disk, Error, Value};
 
 use crate::fetch::Documents;
+use crate::fetch::disks::boot_first;
 use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::extract::Extracted;
 
@@ -19,7 +20,6 @@ pub(super) fn disks(documents: &Documents) -> Result<Option<Extracted>, Error> {
         disk.boot = boot.as_ref().map(|boot| text(attachment, "/id").as_ref() == Some(boot));
         disks.push(disk);
     }
-    disks.sort_by_key(|disk| disk.boot != Some(true));
     let source = documents.source("instance", "/volume_attachments");
-    Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), source)))
+    Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(boot_first(disks)), source)))
 }

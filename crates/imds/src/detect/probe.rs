@@ -18,6 +18,7 @@ use crate::fetch::documents::{lookup, scalar};
 use crate::fetch::json;
 use crate::machine::Machine;
 use crate::service::{Permissions, Service};
+use crate::task::task;
 use crate::transport::{Answer, Deadline, Endpoint, Exchange, Failure};
 
 /// A cloud that may be asked, and where.
@@ -107,7 +108,8 @@ pub(crate) async fn probe(
                 )
             })
             .collect();
-        running.spawn(ask_address(exchange, here, Deadline::after(budget.mul_f64(CONNECTING)), deadline));
+        let connected = Deadline::after(budget.mul_f64(CONNECTING));
+        running.spawn(task(ask_address(exchange, here, connected, deadline)));
     }
     let mut identified: Vec<Arc<Service>> = Vec::new();
     let mut rest = None;
@@ -179,12 +181,12 @@ async fn ask_address(
     }
     let mut running = JoinSet::new();
     for service in services {
-        running.spawn(async move {
+        running.spawn(task(async move {
             match identify(&service, deadline).await {
                 Ok(how) => Finding::Identified(service, how),
                 Err(error) => Finding::Not(service, error),
             }
-        });
+        }));
     }
     let mut findings = Vec::new();
     while let Some(ended) = running.join_next().await {

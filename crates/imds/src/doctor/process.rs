@@ -67,9 +67,11 @@ impl Process {
                 .filter(|label| !label.is_empty() && !label.starts_with("unconfined")),
             interfaces: {
                 let routes = Table::read(files);
-                let mut names = text("/proc/net/dev").map(|table| interfaces(&table)).unwrap_or_default();
-                names.sort_by_key(|name| !routes.uses(name));
-                names
+                let names = text("/proc/net/dev").map(|table| interfaces(&table)).unwrap_or_default();
+                let (mut used, others): (Vec<_>, Vec<_>) =
+                    names.into_iter().partition(|name| routes.uses(name));
+                used.extend(others);
+                used
             },
         }
     }

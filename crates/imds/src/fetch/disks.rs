@@ -33,8 +33,20 @@ pub(super) fn read(documents: &Documents) -> Outcome {
         }
     }
     let Some(source) = source else { return absent.map_or(Ok(None), Err) };
-    disks.sort_by_key(|disk: &Disk| disk.boot != Some(true));
-    Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(disks), source)))
+    Ok((!disks.is_empty()).then(|| Extracted::new(Value::Disks(boot_first(disks)), source)))
+}
+
+/// The disks that the machine starts from before the others; else in their order.
+pub(crate) fn boot_first(disks: Vec<Disk>) -> Vec<Disk> {
+    let (mut first, others): (Vec<_>, Vec<_>) = disks.into_iter().partition(|disk| disk.boot == Some(true));
+    first.extend(others);
+    first
+}
+
+/// The disks by their numbers; those with the same number in their order.
+pub(crate) fn by_number(mut disks: Vec<(Option<u64>, Disk)>) -> Vec<Disk> {
+    disks.sort_by_key(|(number, _)| *number);
+    disks.into_iter().map(|(_, disk)| disk).collect()
 }
 
 fn disk(

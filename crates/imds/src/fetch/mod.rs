@@ -4,7 +4,7 @@
 //! [`extract`] (values with their sources; pure again), which leaves what isn't a single text to [`tags`],
 //! [`interfaces`] and [`disks`].
 
-mod disks;
+pub(crate) mod disks;
 pub(crate) mod documents;
 pub(crate) mod extract;
 mod interfaces;

@@ -14,6 +14,7 @@ use crate::clouds::is_built_in;
 use crate::detect::probe;
 use crate::secrets::{Path, Ruling};
 use crate::service::Service;
+use crate::task::task;
 use crate::transport::{Answer, Deadline};
 
 /// More entries than any listing of tags or interfaces has; the rest of a larger one is an attack or a mistake.
@@ -32,7 +33,7 @@ pub(crate) async fn documents(service: &Arc<Service>, plan: &Plan, deadline: Dea
     for name in &plan.documents {
         let Some(document) = description.documents.get(name) else { continue };
         let (service, name) = (Arc::clone(service), *name);
-        running.spawn(async move { (name, read(&service, name, document, deadline).await) });
+        running.spawn(task(async move { (name, read(&service, name, document, deadline).await) }));
     }
     let mut documents = Documents::new(description, service.cloud().clone());
     while let Some(ended) = running.join_next().await {
@@ -180,10 +181,10 @@ async fn tree(
         };
         for leaf in leaves {
             let (service, entry) = (Arc::clone(service), entry.to_owned());
-            running.spawn(async move {
+            running.spawn(task(async move {
                 let content = self::leaf(&service, document, &entry, leaf, deadline).await;
                 (entry, leaf, content)
-            });
+            }));
         }
     }
     let mut object = Map::new();

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::last::Last;
 use super::{Changes, Provider, Publisher, Reader, Refreshing};
 use crate::client::{Client, volume_id_of};
+use crate::task::task;
 
 /// When a provider asks again by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl LiveProvider {
     /// Refreshes in the background until the provider is dropped. Needs the runtime that it is called in to keep running.
     pub fn keep_fresh(self: &Arc<Self>, policy: RefreshPolicy) -> tokio::task::JoinHandle<()> {
         let provider = Arc::downgrade(self);
-        tokio::spawn(async move {
+        tokio::spawn(task(async move {
             let mut failures: u32 = 0;
             loop {
                 tokio::time::sleep(policy.pause(failures, fastrand::f64())).await;
@@ -138,7 +139,7 @@ impl LiveProvider {
                     }
                 };
             }
-        })
+        }))
     }
 
     /// Changes the times of what is known, because the clock that they were read from was set.

@@ -10,6 +10,7 @@ use tokio::time;
 
 use super::Failure;
 use super::egress::{Egress, Refusal};
+use crate::task::task;
 
 /// The head start of the preferred address. A link-local service answers within a millisecond or two.
 const HEAD_START: Duration = Duration::from_millis(50);
@@ -27,7 +28,7 @@ pub(crate) async fn race(addresses: &[SocketAddr], egress: &Egress) -> Result<Tc
             tracing::trace!(%address, "connecting");
             match egress.socket(&address, 0) {
                 Ok(socket) => {
-                    running.spawn(async move { (address, socket.connect(address).await) });
+                    running.spawn(task(async move { (address, socket.connect(address).await) }));
                 }
                 // What can't be had for one address can't be had for another.
                 Err(Refusal::Failure(failure)) => return Err(failure),

@@ -18,6 +18,7 @@ use tokio::time;
 
 use super::{Deadline, Egress, Endpoint, Network, Trust, connect};
 use crate::observer::{Observer, RequestOutcome};
+use crate::task::task;
 
 /// How we introduce ourselves, so that an administrator who sees the request knows whom to ask.
 const USER_AGENT: &str = concat!("imds/", env!("CARGO_PKG_VERSION"));
@@ -364,7 +365,7 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> 
     let (sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(hyper_failure)?;
     // It ends by itself once its sender is gone; what goes wrong on it reaches the one who sent the request.
-    tokio::spawn(connection);
+    tokio::spawn(task(async { drop(connection.await) }));
     Ok(sender)
 }
 

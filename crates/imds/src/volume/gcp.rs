@@ -17,13 +17,12 @@ pub(super) fn volume_id(files: &dyn Files, disks: &[Disk], path: &str) -> Result
         return id_of_named(disks, path).or_else(|| name_of_named(disks, path)).ok_or_else(no_such_device);
     };
     let local = block::backing(files, &local)?;
-    let mut linked =
+    let linked =
         linked_names(files).filter(|(_, disk)| *disk == local).map(|(name, _)| name).collect::<Vec<_>>();
     // A disk may have a second link by a name of its kind; the one that the service uses is the device name.
-    linked.sort_by_key(|name| !disks.iter().any(|disk| disk.name.as_ref() == Some(name)));
-    if let Some(name) = linked.into_iter().next() {
-        let entry = disks.iter().find(|disk| disk.name.as_ref() == Some(&name));
-        return Ok(entry.and_then(id_of).unwrap_or(name));
+    let entry_of = |name: &String| disks.iter().find(|disk| disk.name.as_ref() == Some(name));
+    if let Some(name) = linked.iter().find(|name| entry_of(name).is_some()).or(linked.first()) {
+        return Ok(entry_of(name).and_then(id_of).unwrap_or_else(|| name.clone()));
     }
     id_at(files, disks, &local)
         .or_else(|| {

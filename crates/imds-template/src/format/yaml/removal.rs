@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::gap::{column, line_end, line_start, next_line, skip, skip_blanks, starts_line};
 use super::{BlockEnd, Edit, Place, Scalar, place};
 use crate::format::list::List;
+use crate::format::sort;
 
 /// An entry that goes.
 struct Entry<'a> {
@@ -161,7 +162,7 @@ fn delete(range: Range<usize>) -> Edit {
 
 /// The edits in order of position, without overlaps, and without blanks left between two that only delete.
 pub(in crate::format) fn in_order(source: &str, mut edits: Vec<Edit>) -> Vec<Edit> {
-    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    sort(&mut edits);
     let mut result: Vec<Edit> = Vec::with_capacity(edits.len());
     for edit in edits {
         match result.last_mut() {

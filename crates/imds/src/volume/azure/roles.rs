@@ -89,8 +89,8 @@ impl Roles {
     }
 
     fn add_addressed(&mut self, files: &dyn Files, disks: &[String]) {
-        let addresses: BTreeMap<&String, Address> =
-            disks.iter().filter_map(|disk| Some((disk, Address::of(files, disk)?))).collect();
+        let mut addresses: BTreeMap<&String, Address> = BTreeMap::new();
+        addresses.extend(disks.iter().filter_map(|disk| Some((disk, Address::of(files, disk)?))));
         if self.os().is_none()
             && let Some(root) = block::root_disk(files).filter(|root| !self.0.contains_key(root))
         {
