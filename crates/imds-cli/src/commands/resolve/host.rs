@@ -8,9 +8,29 @@ pub(super) fn ask() -> Host {
     Host {
         hostname: hostname(),
         ip_address: ip_address(&Sysroot::new("/")),
-        date: jiff::Zoned::now().date().to_string(),
+        date: today(),
         windows: cfg!(windows),
     }
+}
+
+/// Where the zone can't be read, the date is that of UTC.
+#[cfg(unix)]
+fn today() -> String {
+    let zone = match std::env::var("TZ") {
+        Ok(zone) if !zone.is_empty() => tz::TimeZone::from_posix_tz(&zone),
+        _ => tz::TimeZone::local(),
+    };
+    let zone = zone.unwrap_or_else(|_| tz::TimeZone::utc());
+    // The clock of a machine never says a year that can't be written.
+    tz::DateTime::now(zone.as_ref()).map_or_else(
+        |_| String::new(),
+        |now| format!("{:04}-{:02}-{:02}", now.year(), now.month(), now.month_day()),
+    )
+}
+
+#[cfg(not(unix))]
+fn today() -> String {
+    jiff::Zoned::now().date().to_string()
 }
 
 #[cfg(unix)]
