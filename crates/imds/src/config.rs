@@ -513,10 +513,8 @@ impl ConfigBuilder {
             AgentUse::Auto if elsewhere || network == Network::Off => AgentUse::Never,
             wanted => wanted,
         };
-        for protocol in known.iter().filter_map(|cloud| cloud.service.as_ref()) {
-            for variable in [&protocol.tries_variable, &protocol.time_variable].into_iter().flatten() {
-                number(&self.environment, variable)?;
-            }
+        for variable in known.number_variables() {
+            number(&self.environment, variable)?;
         }
         Ok(Config {
             clouds: known,

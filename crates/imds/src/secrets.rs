@@ -49,7 +49,7 @@ fn class<'a>(path: &str, mut own: impl Iterator<Item = &'a Description>) -> Resu
 fn everywhere() -> &'static [Text] {
     static PATTERNS: OnceLock<Vec<Text>> = OnceLock::new();
     PATTERNS.get_or_init(|| {
-        let all = || CLOUDS.iter().chain(NODES);
+        let all = || CLOUDS.iter().chain(NODES.iter());
         let paths = |cloud: &'static Description| {
             cloud.documents.iter().filter_map(|(_, document)| Path::parse(&document.path).ok())
         };
@@ -169,7 +169,7 @@ impl Path {
         if self.is_any_of(&cloud.secrets.paths) || (is_users && self.is_any_of(everywhere())) {
             return Ruling::Secret;
         }
-        let others = CLOUDS.iter().chain(NODES).filter(|_| is_users);
+        let others = CLOUDS.iter().chain(NODES.iter()).filter(|_| is_users);
         let tables = || std::iter::once(&cloud.secrets).chain(others.clone().map(|other| &other.secrets));
         let matches = |pattern: &str| {
             let pattern: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();

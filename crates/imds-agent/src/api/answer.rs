@@ -1,7 +1,7 @@
 //! From a request to its answer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use hyper::body::Bytes;
@@ -22,7 +22,12 @@ use super::{Access, Announced, Caller, Refusal, Route, Watch};
 use crate::store::View;
 
 /// The interface, written down for programs (OpenAPI 3.1).
-pub const OPENAPI: &str = include_str!("../../openapi.json");
+/// Packed, since few ask for it: unpacked once, when the first does.
+pub static OPENAPI: LazyLock<String> = LazyLock::new(|| {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.deflate"));
+    let unpacked = miniz_oxide::inflate::decompress_to_vec(packed).unwrap_or_default();
+    String::from_utf8(unpacked).unwrap_or_default()
+});
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -128,7 +133,7 @@ impl Api {
                 Page::json(&json!({ "events": events.standing }))?
             }
             Route::Watch => return Ok(self.watch(request, caller)),
-            Route::OpenApi => Page::new(JSON, OPENAPI),
+            Route::OpenApi => Page::new(JSON, OPENAPI.as_str()),
             Route::Health => Page::new(TEXT, "ok\n"),
             Route::Readiness => {
                 let page = Page::json(&readiness(view, self.access.permits(Class::Private, caller)))?;

@@ -230,9 +230,9 @@ impl CloudDetails {
             interfaces: cloud.interfaces.iter().map(|rule| interface(cloud, rule)).collect(),
             disks: cloud.disks.iter().map(|rule| disk(cloud, rule)).collect(),
             events: events(cloud),
-            offline: cloud.offline.iter().map(|(field, rule)| (field, &*rule.file)).collect(),
+            offline: by_name(cloud.offline.iter().map(|(field, rule)| (field, &*rule.file))),
             secret_paths: list(&cloud.secrets.paths),
-            secret_members: cloud.secrets.members.iter().map(|(path, it)| (path, list(it))).collect(),
+            secret_members: by_name(cloud.secrets.members.iter().map(|(path, it)| (path, list(it)))),
             otel_provider: cloud.otel.provider.as_deref().unwrap_or(&cloud.name),
             otel_platforms: texts(&cloud.otel.platform),
             quirks: list(&cloud.quirks),
@@ -247,7 +247,14 @@ fn list(texts: &'static [Text]) -> Vec<&'static str> {
 }
 
 fn texts(map: &'static Map<Text>) -> BTreeMap<&'static str, &'static str> {
-    map.iter().map(|(name, value)| (name, &**value)).collect()
+    by_name(map.iter().map(|(name, value)| (name, &**value)))
+}
+
+/// Inserted one by one: a map that is collected is sorted first, by code of its own for each type.
+fn by_name<V>(entries: impl Iterator<Item = (&'static str, V)>) -> BTreeMap<&'static str, V> {
+    let mut map = BTreeMap::new();
+    map.extend(entries);
+    map
 }
 
 fn events(cloud: &'static Description) -> Vec<EventDetails> {

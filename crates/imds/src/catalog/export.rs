@@ -2,8 +2,8 @@
 
 use imds_model::{Error, ErrorKind};
 
-use crate::clouds::TEXTS;
 use crate::clouds::description::Description;
+use crate::clouds::texts;
 
 const OVERRIDES: &str = "overrides = true\n";
 
@@ -22,9 +22,8 @@ pub(super) fn export(cloud: &Description) -> Result<String, Error> {
         return Err(refusal(what)
             .with_remedy(format!("build yours on it: `based_on = \"{name}\"`, with what differs")));
     }
-    let text = TEXTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
-    let text =
-        text.ok_or_else(|| Error::new(ErrorKind::Internal, format!("the text of {name} isn't there")))?;
+    let text = texts::text(name)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("the text of {name} isn't there")))?;
     // The name is a line of its own, before the first table.
     let line = text.find("\nname = ").map_or(0, |at| at + 1);
     let end =

@@ -176,7 +176,7 @@ pub(crate) fn interfaces_say(cloud: &Description, field: Field) -> bool {
         Some((first, _)) if first.at.is_some() && first.when.iter().next().is_none() => {
             cloud.interfaces.get(..1)
         }
-        _ => Some(&*cloud.interfaces),
+        _ => Some(&**cloud.interfaces),
     };
     let some = |pick: fn(&InterfaceRule) -> &Rule| {
         rules.unwrap_or_default().iter().any(|rule| !pick(rule).from.is_empty())

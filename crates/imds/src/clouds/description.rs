@@ -1,16 +1,12 @@
 //! The one shape in which every cloud is said.
 //!
-//! The built-in clouds are TOML files in `clouds/`; `build.rs` reads them with these very types and prints them as
-//! statics, for which their `Debug` form **is** Rust source. That is why [`Text`], [`List`] and [`Map`] stand in for `Cow`
-//! here: they can be built in a static, are owned when read at run time, and print as their own constructors.
+//! The built-in clouds are TOML files in `clouds/`; `build.rs` reads them with these very types and packs them, as `packed`
+//! says; `reading` reads TOML, for it and for users. A text borrows from what was packed, and is owned when read at run time.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
-
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use std::sync::LazyLock;
 
 /// Text that is constant or owned.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -37,98 +33,38 @@ impl AsRef<str> for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text(Cow::Borrowed({:?}))", &*self.0)
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Cow::Owned(String::deserialize(deserializer)?)))
-    }
-}
-
-/// A list that is constant or owned.
+/// A list.
 #[derive(Clone, PartialEq, Eq)]
-pub struct List<T: Clone + 'static>(pub Cow<'static, [T]>);
+pub struct List<T>(pub Vec<T>);
 
-impl<T: Clone> Default for List<T> {
+impl<T> Default for List<T> {
     fn default() -> Self {
-        Self(Cow::Borrowed(&[]))
+        Self(Vec::new())
     }
 }
 
-impl<T: Clone> Deref for List<T> {
+impl<T> Deref for List<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
         &self.0
     }
 }
 
-impl<T: Clone + fmt::Debug> fmt::Debug for List<T> {
+impl<T: fmt::Debug> fmt::Debug for List<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "List(Cow::Borrowed(&{:?}))", &*self.0)
+        self.0.fmt(f)
     }
 }
 
-/// One item may be written without brackets.
-impl<'de, T: Clone + Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany<T>(PhantomData<T>);
-        impl<'de, T: Clone + Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
-            type Value = Vec<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one or a list of them")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(access))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Self::Value, A::Error> {
-                Ok(vec![T::deserialize(MapAccessDeserializer::new(access))?])
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(vec![T::deserialize(text.into_deserializer())?])
-            }
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(vec![T::deserialize(number.into_deserializer())?])
-            }
-        }
-        Ok(Self(Cow::Owned(deserializer.deserialize_any(OneOrMany(PhantomData))?)))
-    }
-}
-
-/// What may be written as a bare text or as a table: which of both came is decided by looking, so that a mistake inside
-/// the table is reported where it is.
-fn text_or_table<'de, D, T, W>(
-    deserializer: D,
-    expecting: &'static str,
-    of_text: fn(Text) -> T,
-    of_table: fn(W) -> T,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    W: Deserialize<'de>,
-{
-    struct Form<T, W>(&'static str, fn(Text) -> T, fn(W) -> T);
-    impl<'de, T, W: Deserialize<'de>> Visitor<'de> for Form<T, W> {
-        type Value = T;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            Ok((self.1)(Text(Cow::Owned(text.to_owned()))))
-        }
-        fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<T, A::Error> {
-            W::deserialize(MapAccessDeserializer::new(access)).map(self.2)
-        }
-    }
-    deserializer.deserialize_any(Form(expecting, of_text, of_table))
-}
-
-/// A table whose order is kept, constant or owned.
+/// A table whose order is kept.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Map<V: Clone + 'static>(pub Cow<'static, [(Text, V)]>);
+pub struct Map<V>(pub Vec<(Text, V)>);
 
-impl<V: Clone> Map<V> {
+impl<V> Map<V> {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&V> {
         self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| value)
@@ -140,112 +76,112 @@ impl<V: Clone> Map<V> {
     }
 }
 
-impl<V: Clone> Default for Map<V> {
+impl<V> Default for Map<V> {
     fn default() -> Self {
-        Self(Cow::Borrowed(&[]))
+        Self(Vec::new())
     }
 }
 
-impl<V: Clone + fmt::Debug> fmt::Debug for Map<V> {
+impl<V: fmt::Debug> fmt::Debug for Map<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Map(Cow::Borrowed(&{:?}))", &*self.0)
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
-impl<'de, V: Clone + Deserialize<'de>> Deserialize<'de> for Map<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<V>(PhantomData<V>);
-        impl<'de, V: Clone + Deserialize<'de>> Visitor<'de> for Entries<V> {
-            type Value = Vec<(Text, V)>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = access.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(entries)
-            }
-        }
-        Ok(Self(Cow::Owned(deserializer.deserialize_map(Entries(PhantomData))?)))
+/// What is made when it is first looked at: to recognise one cloud, nobody has to know how all others are asked.
+pub struct Later<T>(LazyLock<T, Box<dyn FnOnce() -> T + Send>>);
+
+impl<T> Later<T> {
+    /// What this function makes.
+    pub fn made_by(make: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(LazyLock::new(Box::new(make)))
+    }
+}
+
+impl<T: Clone + Send + 'static> Later<T> {
+    /// What is known already.
+    pub fn known(value: T) -> Self {
+        Self::made_by(|| value)
+    }
+
+    /// Puts another in its place.
+    fn change(&mut self, change: impl FnOnce(&mut T)) {
+        let mut value = T::clone(self);
+        change(&mut value);
+        *self = Self::known(value);
+    }
+}
+
+impl<T> Deref for Later<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone + Send + 'static> Clone for Later<T> {
+    fn clone(&self) -> Self {
+        Self::known(T::clone(self))
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Later<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
 /// A cloud: how to recognise it, how to ask it, how to read its answers.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Description {
     /// Its name: `aws`.
     pub name: Text,
     /// Its name for people.
     pub title: Text,
     /// The vendor's page about the service.
-    #[serde(default)]
     pub docs: Option<Text>,
     /// In a user's own file: that it takes the place of the built-in cloud of the same name.
-    #[serde(default)]
     pub overrides: bool,
     /// The cloud whose service this one's is built on: what isn't said here is as it is there.
-    #[serde(default)]
     pub based_on: Option<Text>,
     /// For nodes that aren't plain machines (containers, registered servers): whose, and how they are met.
-    #[serde(default)]
     pub node: Option<Node>,
     /// What a reader has to know who expects the usual.
-    #[serde(default)]
-    pub quirks: List<Text>,
+    pub quirks: Later<List<Text>>,
     /// Facts used here for which no vendor's page was found: they are used so that nothing breaks where they are wrong.
-    #[serde(default)]
-    pub unconfirmed: List<Text>,
+    pub unconfirmed: Later<List<Text>>,
     /// Where the facts come from: pages and programs.
-    #[serde(default)]
-    pub sources: List<Text>,
+    pub sources: Later<List<Text>>,
     /// Values of `ignition.platform.id=` that mean it.
-    #[serde(default)]
     pub ignition: List<Text>,
     /// What cloud-init calls it, in `v1.cloud_name` of its instance data.
-    #[serde(default)]
     pub cloud_init: List<Text>,
     /// Its names in OpenTelemetry's conventions.
-    #[serde(default)]
     pub otel: Otel,
     /// Firmware that speaks for it.
-    #[serde(default)]
     pub firmware: List<FirmwareRow>,
     /// Variables of the environment that speak for it.
-    #[serde(default)]
     pub environment: List<EnvironmentRow>,
     /// What the field `platform` says where the machine is a node of the cloud's own Kubernetes.
-    #[serde(default)]
     pub cluster_platform: Option<Text>,
     /// How its service is asked; a cloud without it can be named but not read.
-    #[serde(default)]
-    pub service: Option<Service>,
+    pub service: Later<Option<Service>>,
     /// What can be asked for.
-    #[serde(default)]
-    pub documents: Map<Document>,
+    pub documents: Later<Map<Document>>,
     /// Where each field lies.
-    #[serde(default)]
-    pub fields: Map<Rule>,
+    pub fields: Later<Map<Rule>>,
     /// Where the network interfaces lie.
-    #[serde(default)]
-    pub interfaces: List<InterfaceRule>,
+    pub interfaces: Later<List<InterfaceRule>>,
     /// Where the disks lie.
-    #[serde(default)]
-    pub disks: List<DiskRule>,
+    pub disks: Later<List<DiskRule>>,
     /// What can happen to the machine, and where the service says so.
-    #[serde(default)]
-    pub events: List<Event>,
+    pub events: Later<List<Event>>,
     /// What firmware knows without the service.
-    #[serde(default)]
-    pub offline: Map<OfflineRule>,
+    pub offline: Later<Map<OfflineRule>>,
     /// How it is told from others by asking.
-    #[serde(default)]
-    pub probe: Option<Probe>,
+    pub probe: Later<Option<Probe>>,
     /// Paths that give secrets, and documents that hold some.
-    #[serde(default)]
-    pub secrets: Secrets,
+    pub secrets: Later<Secrets>,
 }
 
 impl Description {
@@ -254,15 +190,21 @@ impl Description {
         fn union<V: Clone>(own: &mut Map<V>, base: &Map<V>) {
             let missing: Vec<(Text, V)> =
                 base.0.iter().filter(|(key, _)| own.get(key).is_none()).cloned().collect();
-            own.0.to_mut().extend(missing);
+            own.0.extend(missing);
         }
-        self.service = self.service.or_else(|| base.service.clone());
-        union(&mut self.documents, &base.documents);
-        union(&mut self.fields, &base.fields);
-        // A rule that says nothing takes the base's away.
-        self.fields.0.to_mut().retain(|(_, rule)| !rule.is_empty());
-        union(&mut self.secrets.members, &base.secrets.members);
-        self.secrets.paths.0.to_mut().extend(base.secrets.paths.iter().cloned());
+        if self.service.is_none() {
+            self.service = base.service.clone();
+        }
+        self.documents.change(|own| union(own, &base.documents));
+        self.fields.change(|own| {
+            union(own, &base.fields);
+            // A rule that says nothing takes the base's away.
+            own.0.retain(|(_, rule)| !rule.is_empty());
+        });
+        self.secrets.change(|own| {
+            union(&mut own.members, &base.secrets.members);
+            own.paths.0.extend(base.secrets.paths.iter().cloned());
+        });
         if self.interfaces.is_empty() {
             self.interfaces = base.interfaces.clone();
         }
@@ -274,22 +216,7 @@ impl Description {
 
     /// Whatever that cloud keeps secret is secret here as well.
     pub fn keep_secrets_of(&mut self, other: &Self) {
-        let paths = self.secrets.paths.0.to_mut();
-        for path in other.secrets.paths.iter() {
-            if !paths.contains(path) {
-                paths.push(path.clone());
-            }
-        }
-        let members = self.secrets.members.0.to_mut();
-        for (pattern, kept) in other.secrets.members.0.iter() {
-            match members.iter_mut().find(|(own, _)| own == pattern) {
-                Some((_, own)) => {
-                    let missing: Vec<Text> = kept.iter().filter(|it| !own.contains(it)).cloned().collect();
-                    own.0.to_mut().extend(missing);
-                }
-                None => members.push((pattern.clone(), kept.clone())),
-            }
-        }
+        self.secrets.change(|own| own.add(&other.secrets));
     }
 
     /// What can't be meant: references that lead nowhere, forms that exclude each other.
@@ -335,7 +262,7 @@ impl Description {
                 mistakes.push(Mistake::new(&["node", "adds"], what).about(field));
             }
         }
-        if let Some(service) = &self.service {
+        if let Some(service) = &*self.service {
             let addressed = service.ipv4.is_some() || service.ipv6.is_some() || service.host.is_some();
             if !addressed && !service.dhcp_server && self.node.is_none() {
                 mistakes.push(Mistake::new(&["service"], "it needs `ipv4`, `ipv6`, `host` or `dhcp_server`"));
@@ -374,30 +301,24 @@ impl Mistake {
 }
 
 /// Firmware that speaks for a cloud, or against any.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct FirmwareRow {
     /// What it is, for the report; a cloud's rows use the cloud's title.
-    #[serde(default)]
     pub title: Option<Text>,
     /// All of these have to match. Keys are DMI files, `hypervisor_uuid`, `osrelease`, `cmdline` or `exists`.
     pub when: Map<Pattern>,
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
-    #[serde(default)]
     pub source: Text,
     /// The fixture that shows it, in `tests/firmware/`; every built-in row has one.
-    #[serde(default)]
     pub fixture: Text,
     /// A limit or an oddity.
-    #[serde(default)]
     pub note: Option<Text>,
 }
 
 /// How much a row weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     /// Names nothing alone.
     Weak,
@@ -424,99 +345,65 @@ pub enum Pattern {
     },
 }
 
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Kind {
-            Glob(Text),
-            Iglob(Text),
-        }
-        text_or_table(deserializer, "a text, { glob = … } or { iglob = … }", Self::Exact, |kind| {
-            match kind {
-                Kind::Glob(glob) => Self::Glob { glob },
-                Kind::Iglob(iglob) => Self::Iglob { iglob },
-            }
-        })
-    }
-}
-
 /// A variable of the environment that speaks for a cloud.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct EnvironmentRow {
     /// Its name; it has to be set.
     pub variable: Text,
     /// Its value, where only one speaks for the cloud.
-    #[serde(default)]
     pub value: Option<Text>,
     /// A second variable that has to be set as well.
-    #[serde(default)]
     pub with: Option<Text>,
     /// What of the cloud this is: the field `platform`.
-    #[serde(default)]
     pub platform: Option<Text>,
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
-    #[serde(default)]
     pub source: Text,
 }
 
 /// How a node that isn't a plain machine of its cloud is met.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// The cloud that it belongs to.
     pub of: Text,
     /// Values of the field `platform` for which the cloud's own service isn't there: all is read from the node's.
-    #[serde(default)]
     pub alone: List<Text>,
     /// Fields that it says where the cloud's own service is there as well; all others come from that.
-    #[serde(default)]
     pub adds: List<Text>,
     /// Whether it stands outside of the cloud (a registered server): it can't be where firmware names the cloud itself, and
     /// that it answers doesn't say where the machine is.
-    #[serde(default)]
     pub elsewhere: bool,
     /// What the evidence says when it is met.
     pub met: Text,
 }
 
 /// A cloud's names in OpenTelemetry's conventions.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Otel {
     /// `cloud.provider`, where it isn't the cloud's own name.
-    #[serde(default)]
     pub provider: Option<Text>,
     /// `cloud.platform` for each value of the field `platform`, where the conventions have one.
-    #[serde(default)]
     pub platform: Map<Text>,
 }
 
 /// Something that can happen to the machine, and where the service says so.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Event {
     /// What it is.
     pub kind: EventKind,
     /// The path that says it.
     pub path: Text,
     /// How often to look, in seconds; none where the request itself waits.
-    #[serde(default)]
     pub every: Option<u32>,
     /// Whether the request waits until something changes.
-    #[serde(default)]
     pub waits: bool,
     /// How long before it is told.
-    #[serde(default)]
     pub notice: Option<Text>,
 }
 
 /// What can happen to a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A spot or preemptible machine is taken back.
     Interruption,
@@ -529,173 +416,131 @@ pub enum EventKind {
 }
 
 /// How a cloud's service is asked.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// Its IPv4 address.
-    #[serde(default)]
     pub ipv4: Option<Text>,
     /// Its IPv6 address.
-    #[serde(default)]
     pub ipv6: Option<Text>,
     /// Its name, for a service that is found by name; its addresses stand in where the name can't be looked up.
-    #[serde(default)]
     pub host: Option<Text>,
     /// Whether its address is the one that leased this machine its own (the virtual router).
-    #[serde(default)]
     pub dhcp_server: bool,
     /// The name (`name` or `name:port`) by which it is asked over TLS where its plain port refuses connections (cargo
     /// feature `tls`).
-    #[serde(default)]
     pub tls_host: Option<Text>,
     /// Its port.
-    #[serde(default = "http")]
     pub port: u16,
     /// Patterns of paths that are answered only to a source port below 1024, so to root alone.
-    #[serde(default)]
     pub privileged: List<Text>,
     /// Patterns of the paths of its parts that can be switched off one by one: a refusal there means that the part has
     /// nothing to say, and another may.
-    #[serde(default)]
     pub faces: List<Text>,
     /// The `Server` header of a proxy under which 403 and 404 mean that a value is concealed: absent.
-    #[serde(default)]
     pub concealed_by: Option<Text>,
     /// Headers that every request carries.
-    #[serde(default)]
     pub headers: Map<Text>,
     /// Headers that every answer carries; one without them isn't this cloud's.
-    #[serde(default)]
     pub reply_headers: Map<Text>,
     /// The `Server` header by which even a refusal can be recognised.
-    #[serde(default)]
     pub server: Option<Text>,
     /// Session tokens.
-    #[serde(default)]
     pub token: Option<Token>,
     /// Versions in the query.
-    #[serde(default)]
     pub version: Option<Version>,
     /// Variables that hold another base URL (`http://host:port`).
-    #[serde(default)]
     pub url_variables: List<Text>,
     /// Variables that hold another host (`host` or `host:port`).
-    #[serde(default)]
     pub host_variables: List<Text>,
     /// A variable that says `IPv4` or `IPv6` where only one of both shall be used.
-    #[serde(default)]
     pub mode_variable: Option<Text>,
     /// A variable that says how many tries a request has in all.
-    #[serde(default)]
     pub tries_variable: Option<Text>,
     /// A variable that says how many seconds one try may take.
-    #[serde(default)]
     pub time_variable: Option<Text>,
     /// A variable that forbids asking, when it is `true`.
-    #[serde(default)]
     pub disabled_variable: Option<Text>,
     /// Whether 410 is temporary here (Azure: while the host's agent is updated).
-    #[serde(default)]
     pub gone_is_temporary: bool,
     /// What helps when the service is disabled (403).
-    #[serde(default)]
     pub when_disabled: Option<Text>,
     /// What helps when nothing answers.
-    #[serde(default)]
     pub when_unreachable: Option<Text>,
 }
 
-const fn http() -> u16 {
-    80
+impl Service {
+    /// The variables that hold a number.
+    pub fn number_variables(&self) -> impl Iterator<Item = &Text> {
+        [&self.tries_variable, &self.time_variable].into_iter().flatten()
+    }
 }
 
 /// Session tokens: got with `PUT`, sent with every request.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Token {
     /// Where it is got, with the query.
     pub path: Text,
     /// The request header that says how long it shall live, in seconds.
-    #[serde(default)]
     pub ttl_header: Option<Text>,
     /// The request's body, in which `{ttl}` is how long it shall live.
-    #[serde(default)]
     pub body: Option<Text>,
     /// How long it shall live, in seconds.
     pub ttl: u32,
     /// Whether every reply says in the same header how long the token lives: one that doesn't isn't this service's.
-    #[serde(default)]
     pub echoes_ttl: bool,
     /// For a reply in JSON: the pointer of the token.
-    #[serde(default)]
     pub at: Option<Text>,
     /// For a reply in JSON: the pointer of its life in seconds.
-    #[serde(default)]
     pub life_at: Option<Text>,
     /// The header in which it is sent.
     pub header: Text,
     /// What precedes it there.
-    #[serde(default)]
     pub scheme: Text,
     /// What requests with a token are called.
     pub name: Text,
     /// What requests without one are called, where the service may answer those too.
-    #[serde(default)]
     pub without: Option<Text>,
     /// Whether many machines have no tokens, so that nobody needs to hear of it.
-    #[serde(default)]
     pub optional: bool,
     /// What helps when the reply never comes although the connection stands.
-    #[serde(default)]
     pub when_unanswered: Option<Text>,
     /// What helps when requests without a token are refused and a token can't be had.
-    #[serde(default)]
     pub forbid_variable: Option<Text>,
 }
 
 /// Versions in the query, negotiated.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Version {
     /// The parameter's name.
     pub parameter: Text,
     /// Versions whose documents this crate can read, best first.
     pub preferred: List<Text>,
     /// The member of a 400's body that lists the versions that would do, where the service says so.
-    #[serde(default)]
     pub offered: Option<Text>,
 }
 
 /// One thing that can be asked for.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Document {
     /// Its path; the query without the version.
     pub path: Text,
     /// How to read it.
-    #[serde(default)]
     pub format: Format,
     /// For a tree: the keys below each entry of the listing; none when the entries are values themselves.
-    #[serde(default)]
     pub leaves: List<Text>,
     /// Members that are dropped while the document is parsed, whatever their case: secrets. `name` is meant at any depth, and
     /// in lists also as the text `name=…`; `/name` at the top of the document alone.
-    #[serde(default)]
     pub omit: List<Text>,
     /// The first version that serves it.
-    #[serde(default)]
     pub since: Option<Text>,
     /// Whether it may be missing shortly after the machine started.
-    #[serde(default)]
     pub late: bool,
     /// How it could be had where it is absent.
-    #[serde(default)]
     pub when_absent: Option<Text>,
 }
 
 /// How a document is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// One value, as text.
     #[default]
@@ -738,55 +583,8 @@ impl Rule {
     }
 }
 
-impl<'de> Deserialize<'de> for Rule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Whole {
-            #[serde(default)]
-            from: List<Text>,
-            #[serde(default)]
-            otherwise: List<Text>,
-            #[serde(default)]
-            transform: Option<Transform>,
-            #[serde(default)]
-            values: Map<Text>,
-            #[serde(default)]
-            derive: Option<Text>,
-            #[serde(default)]
-            function: Option<Text>,
-            #[serde(default)]
-            primary: List<Text>,
-        }
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
-            type Value = Rule;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a place, a list of places, or a table with `from`")
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Rule, E> {
-                Ok(Rule {
-                    from: List(Cow::Owned(vec![Text(Cow::Owned(text.to_owned()))])),
-                    ..Rule::default()
-                })
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Rule, A::Error> {
-                let from = Vec::deserialize(SeqAccessDeserializer::new(access))?;
-                Ok(Rule { from: List(Cow::Owned(from)), ..Rule::default() })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Rule, A::Error> {
-                let Whole { from, otherwise, transform, values, derive, function, primary } =
-                    Whole::deserialize(MapAccessDeserializer::new(access))?;
-                Ok(Rule { from, otherwise, transform, values, derive, function, primary })
-            }
-        }
-        deserializer.deserialize_any(Form)
-    }
-}
-
 /// The closed set of things that can be done to a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transform {
     /// What follows the last `/`.
     LastSegment,
@@ -816,44 +614,31 @@ pub enum Transform {
 }
 
 /// Where network interfaces lie, and what is said of each.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct InterfaceRule {
     /// `DOCUMENT` or `DOCUMENT#/POINTER` of a list or an object, each member of which is an interface.
-    #[serde(default)]
     pub each: Option<Text>,
     /// `DOCUMENT` or `DOCUMENT#/POINTER` of something that is one interface by itself.
-    #[serde(default)]
     pub at: Option<Text>,
     /// Pointers and what has to be there: only members in which it is are meant.
-    #[serde(default)]
     pub when: Map<Pattern>,
     /// The pointer of a number; the interface with the lowest one is the primary.
-    #[serde(default)]
     pub order: Option<Text>,
     /// Where interfaces bear no number: the place of the primary one's MAC, `DOCUMENT` or `DOCUMENT#/POINTER`.
-    #[serde(default)]
     pub primary: Option<Text>,
     /// Its MAC; `@key` is the member's own name.
-    #[serde(default)]
     pub mac: Rule,
     /// Its private IPv4 addresses.
-    #[serde(default)]
     pub private_ipv4s: Rule,
     /// Its public IPv4 addresses.
-    #[serde(default)]
     pub public_ipv4s: Rule,
     /// Its IPv6 addresses.
-    #[serde(default)]
     pub ipv6s: Rule,
     /// Its network.
-    #[serde(default)]
     pub network_id: Rule,
     /// Its subnet.
-    #[serde(default)]
     pub subnet_id: Rule,
     /// Its security groups.
-    #[serde(default)]
     pub security_groups: Rule,
 }
 
@@ -865,75 +650,55 @@ impl InterfaceRule {
 }
 
 /// Where disks lie, and what is said of each.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct DiskRule {
     /// `DOCUMENT` or `DOCUMENT#/POINTER` of a list or an object, each member of which is a disk.
     pub each: Text,
     /// Pointers and what has to be there: only members in which it is are meant.
-    #[serde(default)]
     pub when: Map<Pattern>,
     /// Its id.
-    #[serde(default)]
     pub id: Rule,
     /// Its name.
-    #[serde(default)]
     pub name: Rule,
     /// Its device.
-    #[serde(default)]
     pub device: Rule,
     /// Its size, a whole number of units.
-    #[serde(default)]
     pub size: Rule,
     /// How many bytes such a unit has.
-    #[serde(default = "one")]
     pub size_unit: u64,
     /// What `boot_at` holds for the disk that the machine starts from.
-    #[serde(default)]
     pub boot: Option<Pattern>,
     /// The pointer that tells the disk that the machine starts from; `@key` is the member's own name.
-    #[serde(default)]
     pub boot_at: Option<Text>,
 }
 
-const fn one() -> u64 {
-    1
-}
-
 /// A value that firmware knows.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct OfflineRule {
     /// The DMI file.
     pub file: Text,
     /// What it has to look like to be the value.
-    #[serde(default)]
     pub like: Option<Pattern>,
 }
 
 /// How a cloud is told from others by asking.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Probe {
     /// The document that identifies it.
     pub document: Text,
     /// What has to be in it: pointer and syntax.
     pub require: Map<Syntax>,
     /// What identifies it where that document is absent.
-    #[serde(default)]
     pub otherwise: Option<Proof>,
     /// Whether other clouds imitate this one's paths: it is believed only when none of them answered, and where its
     /// service has marks of its own (a token, a header) only with them.
-    #[serde(default)]
     pub imitated: bool,
     /// Whether it is asked only where something else speaks for this cloud: its address is nobody else's business.
-    #[serde(default)]
     pub needs_evidence: bool,
 }
 
 /// A document that identifies a cloud.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Proof {
     /// The document.
     pub document: Text,
@@ -963,52 +728,37 @@ pub enum Syntax {
     Like(Pattern),
 }
 
-impl<'de> Deserialize<'de> for Syntax {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Kind {
-            Exact(Text),
-            Glob(Text),
-        }
-        let expecting = "decimal, guid, ec2-instance-id, google-project, yandex-id, word, present, { exact = … } or \
-                         { glob = … }";
-        let of_text = |text: Text| match &*text {
-            "decimal" => Ok(Self::Decimal),
-            "guid" => Ok(Self::Guid),
-            "ec2-instance-id" => Ok(Self::Ec2InstanceId),
-            "google-project" => Ok(Self::GoogleProject),
-            "yandex-id" => Ok(Self::YandexId),
-            "word" => Ok(Self::Word),
-            "present" => Ok(Self::Present),
-            _ => Err(text),
-        };
-        let of_table = |kind| {
-            Ok(Self::Like(match kind {
-                Kind::Exact(text) => Pattern::Exact(text),
-                Kind::Glob(glob) => Pattern::Glob { glob },
-            }))
-        };
-        text_or_table(deserializer, expecting, of_text, of_table)?
-            .map_err(|text: Text| D::Error::custom(format_args!("{:?} is none of {expecting}", &*text)))
-    }
-}
-
 /// What `raw` refuses.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Secrets {
     /// Patterns of paths: `*` is one segment, `**` any number of them, letters of any case.
-    #[serde(default)]
     pub paths: List<Text>,
     /// Patterns of paths whose JSON holds secret members, and those members; they are dropped from what is shown.
-    #[serde(default)]
     pub members: Map<List<Text>>,
 }
 
+impl Secrets {
+    /// Whatever the other keeps secret is secret here as well.
+    fn add(&mut self, other: &Self) {
+        for path in other.paths.iter() {
+            if !self.paths.contains(path) {
+                self.paths.0.push(path.clone());
+            }
+        }
+        for (pattern, kept) in other.members.0.iter() {
+            match self.members.0.iter_mut().find(|(own, _)| own == pattern) {
+                Some((_, own)) => {
+                    let missing: Vec<Text> = kept.iter().filter(|it| !own.contains(it)).cloned().collect();
+                    own.0.extend(missing);
+                }
+                None => self.members.0.push((pattern.clone(), kept.clone())),
+            }
+        }
+    }
+}
+
 /// Signs of machines that are in no cloud.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct NotClouds {
     /// The rows.
     pub firmware: List<FirmwareRow>,

@@ -18,6 +18,7 @@ use imds_model::{Error, ErrorKind};
 use toml::de::DeTable;
 
 use super::description::{Description, Mistake};
+use super::reading::{self, Unreadable};
 use super::{CLOUDS, Clouds, NODES};
 
 /// No description is longer; a longer file is something else.
@@ -118,12 +119,12 @@ fn understand<'o>(
     if !errors.is_empty() {
         return Err(errors.iter().map(by_parser).collect());
     }
-    let own: Description = toml::from_str(text).map_err(|error| vec![by_parser(&error)])?;
+    let own: Description = reading::read(document.clone()).map_err(|error| vec![unreadable(error)])?;
     let mut mistakes = check::own(&own, known);
     if let Some(origin) = described(&own.name) {
         mistakes.push(mistake(&["name"], format!("{:?} is described by {origin} already", &*own.name)));
     }
-    let built_in = CLOUDS.iter().chain(NODES).find(|cloud| cloud.name == own.name);
+    let built_in = CLOUDS.iter().chain(NODES.iter()).find(|cloud| cloud.name == own.name);
     let base = match own.based_on.as_deref().map(|base| (base, known.find(base))) {
         Some((_, Some(base))) => Some(base),
         Some((base, None)) => {
@@ -159,25 +160,18 @@ fn mistake(at: &[&str], what: String) -> check::Finding {
     check::Finding::from(Mistake::new(at, what))
 }
 
-/// What the parser says, in the user's words.
+/// What the parser says.
 fn by_parser(error: &toml::de::Error) -> Wrong {
-    let message = error.message().replace('\n', ", ");
     let offset = error.span().map_or(0, |span| span.start);
-    // "unknown field `x`, expected one of `a`, `b`": what is in backticks, the unknown first.
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = ["unknown field `", "unknown variant `"].iter().find(|start| message.starts_with(**start));
-    let (what, remedy) = match (unknown, quoted.next()) {
-        (Some(_), Some(unknown)) => {
-            let expected: Vec<&str> = quoted.collect();
-            let remedy = match nearest(unknown, expected.iter().copied()) {
-                Some(near) => format!("did you mean {near}?"),
-                None if expected.is_empty() => "leave it out".to_owned(),
-                None => format!("known here: {}", expected.join(", ")),
-            };
-            (format!("{unknown:?} isn't known here"), Some(remedy))
-        }
-        _ => (message.clone(), None),
-    };
+    Wrong { offset, what: error.message().replace('\n', ", "), remedy: None }
+}
+
+/// What isn't of the shape, with what is near.
+fn unreadable(Unreadable { offset, what, unknown }: Unreadable) -> Wrong {
+    let remedy = unknown.map(|(word, known)| match nearest(&word, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known here: {}", known.join(", ")),
+    });
     Wrong { offset, what, remedy }
 }
 

@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_function_that_a_description_names_is_there() {
-        for cloud in CLOUDS {
+        for cloud in CLOUDS.iter() {
             for (field, rule) in cloud.fields.iter() {
                 if let Some(name) = &rule.function {
                     assert!(super::named(name).is_some(), "{} {field}: {:?}", &*cloud.name, &**name);

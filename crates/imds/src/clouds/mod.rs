@@ -1,8 +1,11 @@
 //! The clouds.
 //!
-//! A cloud is data first: [`description`] is the shape, `clouds/NAME.toml` the facts, which `build.rs` turns into
-//! statics. Code exists only where a cloud is irregular, in a file of the cloud's name. Users describe clouds in the same
+//! A cloud is data first: [`description`] is the shape, `clouds/NAME.toml` the facts, which `build.rs`
+//! packs. Code exists only where a cloud is irregular, in a file of the cloud's name. Users describe clouds in the same
 //! shape, which `file` reads at run time (feature `cloud-files`).
+
+#[macro_use]
+mod shape;
 
 #[expect(unreachable_pub, reason = "the build script reads the same file")]
 #[cfg_attr(
@@ -19,33 +22,32 @@ pub(crate) mod functions;
 mod gcp;
 mod ibm;
 mod openstack;
+mod packed;
+#[cfg(feature = "cloud-files")]
+#[expect(unreachable_pub, reason = "the build script reads the same file")]
+pub(crate) mod reading;
+pub(crate) mod texts;
 pub(crate) mod transform;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use description::{Description, Node};
+use description::{Description, Node, NotClouds, Service, Text};
 use imds_model::CloudName;
+use packed::unpacked;
 
-/// Printed by `build.rs`, for which every name that a description may use has to be at hand.
-#[cfg_attr(
-    not(test),
-    expect(clippy::wildcard_imports, reason = "which names are used, the descriptions say")
-)]
-mod table {
-    use std::borrow::Cow;
+/// The built-in clouds.
+pub(crate) static CLOUDS: LazyLock<Vec<Description>> =
+    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/clouds.packed"))));
+/// The built-in nodes that aren't plain machines of a cloud.
+pub(crate) static NODES: LazyLock<Vec<Description>> =
+    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/nodes.packed"))));
+/// What is known of machines that are in no cloud.
+pub(crate) static NOT_CLOUDS: LazyLock<NotClouds> =
+    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/not-clouds.packed"))));
 
-    use super::description::EventKind::*;
-    use super::description::Format::*;
-    use super::description::Pattern::*;
-    use super::description::Syntax::*;
-    use super::description::Transform::*;
-    use super::description::Weight::*;
-    use super::description::*;
-
-    include!(concat!(env!("OUT_DIR"), "/clouds.rs"));
-}
-
-pub(crate) use table::{CLOUDS, NODES, NOT_CLOUDS, TEXTS};
+/// The variables of built-in clouds that hold a number: none of the descriptions has to be unpacked to check those.
+static NUMBER_VARIABLES: LazyLock<Vec<Text>> =
+    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/number-variables.packed"))));
 
 /// The clouds that a client knows: the built-in ones, and those that the user described.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ pub(crate) struct Clouds(Arc<[&'static Description]>);
 
 impl Default for Clouds {
     fn default() -> Self {
-        Self(CLOUDS.iter().chain(NODES).collect())
+        Self(CLOUDS.iter().chain(NODES.iter()).collect())
     }
 }
 
@@ -75,6 +77,13 @@ impl Clouds {
     /// Every node, of whatever cloud.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (&'static Description, &'static Node)> {
         self.0.iter().filter_map(|node| Some((*node, node.node.as_ref()?)))
+    }
+
+    /// The variables that hold a number.
+    pub(crate) fn number_variables(&self) -> impl Iterator<Item = &Text> {
+        let own = self.0.iter().filter(|cloud| !is_built_in(cloud));
+        let services = own.filter_map(|cloud| cloud.service.as_ref());
+        NUMBER_VARIABLES.iter().chain(services.flat_map(Service::number_variables))
     }
 
     /// The cloud of this name.
@@ -105,7 +114,7 @@ pub(crate) fn closed(name: &str) -> Option<&'static str> {
 
 /// Whether a description is this crate's own, and not a user's.
 pub(crate) fn is_built_in(description: &Description) -> bool {
-    CLOUDS.iter().chain(NODES).any(|known| std::ptr::eq(known, description))
+    CLOUDS.iter().chain(NODES.iter()).any(|known| std::ptr::eq(known, description))
 }
 
 /// The built-in cloud of this name.
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_node_belongs_to_a_cloud_and_is_met_somehow() {
-        for node in NODES {
+        for node in NODES.iter() {
             let how = node.node.as_ref().unwrap();
             assert!(find(&how.of).is_some(), "{}", &*node.name);
             assert!(!node.environment.is_empty() || !node.firmware.is_empty(), "{}", &*node.name);
@@ -144,6 +153,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "cloud-files")]
     fn what_leads_nowhere_is_a_mistake() {
         let node = r#"
             name = "node"
@@ -153,7 +163,7 @@ mod tests {
             fields = { zone = "task#/zone" }
             probe = { document = "task", require = { "/zone" = "word" }, otherwise = { document = "gone", require = {} } }
         "#;
-        let description: Description = toml::from_str(node).unwrap();
+        let description: Description = reading::read(toml::de::DeTable::parse(node).unwrap()).unwrap();
         let mistakes: Vec<String> =
             description.mistakes().iter().map(|it| format!("{}: {}", it.at.join("."), it.what)).collect();
         assert_eq!(

@@ -118,10 +118,10 @@ pub(super) fn own(cloud: &Description, known: &Clouds) -> Vec<Finding> {
             findings.push(Finding::new(&["offline", field, "file"], what).hint(near));
         }
     }
-    if let Some(service) = &cloud.service {
+    if let Some(service) = &*cloud.service {
         findings.extend(self::service(service));
     }
-    if let Some(probe) = &cloud.probe {
+    if let Some(probe) = &*cloud.probe {
         findings.extend(proof(&["probe", "require"], &probe.require));
         let otherwise = probe.otherwise.iter();
         findings
@@ -150,7 +150,7 @@ fn name(cloud: &Description, known: &Clouds) -> Vec<Finding> {
         let what = format!("{name:?} can't be a cloud's name: placeholders use it for something else");
         findings.push(Finding::new(&["name"], what));
     }
-    let built_in = CLOUDS.iter().chain(NODES).find(|cloud| *cloud.name == *name);
+    let built_in = CLOUDS.iter().chain(NODES.iter()).find(|cloud| *cloud.name == *name);
     match built_in {
         Some(_) if !cloud.overrides => {
             let what = format!("{name:?} is a built-in cloud");
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn the_built_in_clouds_keep_the_same_rules() {
         let known = Clouds::default();
-        for cloud in CLOUDS.iter().chain(NODES) {
+        for cloud in CLOUDS.iter().chain(NODES.iter()) {
             let is_own = |finding: &Finding| {
                 let what = &finding.mistake.what;
                 !what.contains("functions are built-in") && !what.contains("is a built-in cloud")

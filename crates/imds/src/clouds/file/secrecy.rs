@@ -4,7 +4,7 @@
 use imds_model::Class;
 
 use super::check::Finding;
-use crate::clouds::description::{Description, Document, Format, List, Text};
+use crate::clouds::description::{Description, Document, Format, Later, List, Text};
 use crate::clouds::{CLOUDS, NODES};
 use crate::secrets::{Path, Ruling};
 
@@ -12,8 +12,8 @@ use crate::secrets::{Path, Ruling};
 /// whether the file says so or not.
 pub(super) fn secrets(cloud: &mut Description) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut documents = cloud.documents.clone();
-    for (name, document) in documents.0.to_mut() {
+    let mut documents = (*cloud.documents).clone();
+    for (name, document) in &mut documents.0 {
         let at = ["documents", name, "path"];
         let path = match Path::parse(&document.path) {
             Ok(path) => path,
@@ -50,9 +50,9 @@ pub(super) fn secrets(cloud: &mut Description) -> Vec<Finding> {
             let remedy = "say `format = \"json\"`, or read a path that holds none";
             findings.push(Finding::new(&["documents", name], what).remedy(remedy));
         }
-        document.omit = List(omitted.into());
+        document.omit = List(omitted);
     }
-    cloud.documents = documents;
+    cloud.documents = Later::known(documents);
     for (at, about, place) in places(cloud) {
         let (name, pointer) = place.split_once('#').unwrap_or((&place, ""));
         let Some(document) = cloud.documents.get(name) else { continue };
@@ -88,7 +88,7 @@ fn bare(omitted: &str) -> &str {
 
 /// The documents of built-in clouds at this path. They read nothing that is secret.
 fn built_in(path: &Path) -> Vec<&'static Document> {
-    let documents = CLOUDS.iter().chain(NODES).flat_map(|cloud| cloud.documents.iter());
+    let documents = CLOUDS.iter().chain(NODES.iter()).flat_map(|cloud| cloud.documents.iter());
     let same =
         documents.filter(|(_, document)| Path::parse(&document.path).is_ok_and(|other| other.is_same(path)));
     same.map(|(_, document)| document).collect()
@@ -130,7 +130,7 @@ fn places(cloud: &Description) -> Vec<(Vec<String>, String, String)> {
             places.push((at(&["disks", &index]), part.to_string(), joined(&rule.each, part)));
         }
     }
-    if let Some(probe) = &cloud.probe {
+    if let Some(probe) = &*cloud.probe {
         let otherwise = probe.otherwise.as_ref().map(|other| (&other.document, &other.require));
         for (document, require) in std::iter::once((&probe.document, &probe.require)).chain(otherwise) {
             for (pointer, _) in require.iter() {
