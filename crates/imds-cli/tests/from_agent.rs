@@ -117,6 +117,13 @@ fn what_the_agent_refuses_is_refused() {
 }
 
 #[test]
+fn who_may_see_what_is_private_may_see_which_cloud_it_is_of() {
+    let agent = Agent::new(Access { public: vec![], ..Access::default() });
+    assert_eq!(run(agent.command("detect")).1, "azure\n");
+    assert_eq!(run(agent.command("get instance_id region")), (0, "vm-1\nwesteurope\n".into(), String::new()));
+}
+
+#[test]
 fn an_agent_that_is_named_has_to_be_there_and_alone() {
     let (code, stdout, stderr) = run(imds("show --agent /nonexistent/imds.sock"));
     assert_eq!((code, &*stdout), (6, ""));

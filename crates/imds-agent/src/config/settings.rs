@@ -287,7 +287,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 Shape::Principals,
                 Some("[\"everybody\"]"),
                 "[\"root\"]",
-                "Fields that say nothing of one machine: cloud, region, zone, type.",
+                "Fields that say nothing of one machine: cloud, region, zone, type. Who may see private ones may see these.",
             ),
             setting(
                 "private",
