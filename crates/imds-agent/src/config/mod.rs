@@ -388,7 +388,7 @@ impl Config {
         let unreadable = |why: String| {
             let remedy = format!("name a TOML file with --config; without it, {DEFAULT_FILE} is read");
             let message = format!("the configuration can't be read: {why}");
-            Invalid::new(&name, vec![Problem { line: 1, column: 1, message, remedy: Some(remedy) }])
+            Invalid::new(&name, vec![Problem { line: 0, column: 0, message, remedy: Some(remedy) }])
         };
         let mut text = String::new();
         let read =

@@ -15,7 +15,7 @@ pub struct Invalid {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The line, from 1.
+    /// The line, from 1; 0 where the file itself is meant.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
@@ -39,11 +39,18 @@ impl Invalid {
         &self.problems
     }
 
-    /// One error for each, with `FILE:LINE:COLUMN` as its path.
+    fn place(&self, problem: &Problem) -> String {
+        match problem.line {
+            0 => self.file.clone(),
+            line => format!("{}:{line}:{}", self.file, problem.column),
+        }
+    }
+
+    /// One error for each, with `FILE:LINE:COLUMN` as its path, or `FILE` where it can't be read at all.
     pub fn errors(&self) -> impl Iterator<Item = Error> {
         self.problems.iter().map(|problem| {
             let error = Error::new(ErrorKind::Usage, problem.message.clone());
-            let error = error.with_path(format!("{}:{}:{}", self.file, problem.line, problem.column));
+            let error = error.with_path(self.place(problem));
             match &problem.remedy {
                 Some(remedy) => error.with_remedy(remedy.clone()),
                 None => error,
@@ -56,7 +63,7 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
             let between = if index == 0 { "" } else { "\n" };
-            write!(f, "{between}{}:{}:{}: {}", self.file, problem.line, problem.column, problem.message)?;
+            write!(f, "{between}{}: {}", self.place(problem), problem.message)?;
         }
         Ok(())
     }

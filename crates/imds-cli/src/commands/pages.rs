@@ -79,7 +79,7 @@ fn roff(page: clap::Command) -> io::Result<Vec<u8>> {
 fn write(directory: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
     let path = directory.join(name);
     std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&path, content)).map_err(|error| {
-        Error::new(ErrorKind::Usage, "can't be written")
+        Error::new(ErrorKind::Usage, format!("can't be written: {error}"))
             .with_path(path.display().to_string())
             .with_source(error)
     })
