@@ -115,6 +115,12 @@ pub struct DocumentDetails {
     /// In a tree, what is asked for below each entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<&'static str>,
+    /// In a tree, whether several entries are asked first which of these they have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
+    /// In a tree, entries that aren't asked for where another one is there.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub covered: BTreeMap<&'static str, &'static str>,
     /// Secret members that are dropped while it is parsed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub omits: Vec<&'static str>,
@@ -298,6 +304,8 @@ fn document(name: &'static str, document: &'static crate::clouds::description::D
             Format::Records => "records",
         },
         leaves: list(&document.leaves),
+        listed: document.listed,
+        covered: texts(&document.covered),
         omits: list(&document.omit),
         since: document.since.as_deref(),
         when_absent: document.when_absent.as_deref(),

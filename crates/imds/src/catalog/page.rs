@@ -166,8 +166,13 @@ fn asked(page: &mut Page, cloud: &Description, details: &CloudDetails) {
         let mut remarks = Vec::new();
         if !document.leaves.is_empty() {
             let leaves = document.leaves.iter().map(|leaf| code(leaf)).collect::<Vec<_>>().join(", ");
-            remarks.push(format!("of each entry {leaves}"));
+            let listed = if document.listed { "; of several entries, only those that they list" } else { "" };
+            remarks.push(format!("of each entry {leaves}{listed}"));
         }
+        let covered = document.covered.iter();
+        remarks.extend(
+            covered.map(|(entry, other)| format!("without {} where there is {}", code(entry), code(other))),
+        );
         if !document.omits.is_empty() {
             let members = document.omits.iter().map(|member| code(member)).collect::<Vec<_>>().join(", ");
             remarks.push(format!("dropped while it is parsed: {members}"));

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 /// Text that is constant or owned.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -88,22 +88,22 @@ impl<V: fmt::Debug> fmt::Debug for Map<V> {
     }
 }
 
-/// What is made when it is first looked at: to recognise one cloud, nobody has to know how all others are asked.
-pub struct Later<T>(LazyLock<T, Box<dyn FnOnce() -> T + Send>>);
+/// What is unpacked when it is first looked at: to recognise one cloud, nobody has to know how all others are asked.
+pub enum Later<T> {
+    /// It is there.
+    Known(Box<T>),
+    /// What was packed, and how to unpack it.
+    Packed(OnceLock<Box<T>>, &'static [u8], fn(&'static [u8]) -> T),
+}
 
 impl<T> Later<T> {
-    /// What this function makes.
-    pub fn made_by(make: impl FnOnce() -> T + Send + 'static) -> Self {
-        Self(LazyLock::new(Box::new(make)))
+    /// What is known already.
+    pub fn known(value: T) -> Self {
+        Self::Known(Box::new(value))
     }
 }
 
-impl<T: Clone + Send + 'static> Later<T> {
-    /// What is known already.
-    pub fn known(value: T) -> Self {
-        Self::made_by(|| value)
-    }
-
+impl<T: Clone> Later<T> {
     /// Puts another in its place.
     fn change(&mut self, change: impl FnOnce(&mut T)) {
         let mut value = T::clone(self);
@@ -115,19 +115,25 @@ impl<T: Clone + Send + 'static> Later<T> {
 impl<T> Deref for Later<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.0
+        match self {
+            Self::Known(value) => value,
+            Self::Packed(value, packed, unpack) => value.get_or_init(|| Box::new(unpack(packed))),
+        }
     }
 }
 
-impl<T: Clone + Send + 'static> Clone for Later<T> {
+impl<T: Clone> Clone for Later<T> {
     fn clone(&self) -> Self {
-        Self::known(T::clone(self))
+        match self {
+            Self::Known(value) => Self::Known(value.clone()),
+            Self::Packed(_, packed, unpack) => Self::Packed(OnceLock::new(), packed, *unpack),
+        }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Later<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        T::fmt(self, f)
     }
 }
 
@@ -310,11 +316,11 @@ pub struct FirmwareRow {
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
-    pub source: Text,
+    pub source: Later<Text>,
     /// The fixture that shows it, in `tests/firmware/`; every built-in row has one.
-    pub fixture: Text,
+    pub fixture: Later<Text>,
     /// A limit or an oddity.
-    pub note: Option<Text>,
+    pub note: Later<Option<Text>>,
 }
 
 /// How much a row weighs.
@@ -359,7 +365,7 @@ pub struct EnvironmentRow {
     /// How much it weighs.
     pub strength: Weight,
     /// Where the fact comes from.
-    pub source: Text,
+    pub source: Later<Text>,
 }
 
 /// How a node that isn't a plain machine of its cloud is met.
@@ -528,6 +534,11 @@ pub struct Document {
     pub format: Format,
     /// For a tree: the keys below each entry of the listing; none when the entries are values themselves.
     pub leaves: List<Text>,
+    /// For a tree with leaves: whether an entry with a slash at its end lists those that it has. Where there are several
+    /// entries, that is asked first, and then only for what is there.
+    pub listed: bool,
+    /// For a tree: entries that aren't asked for where another, which says the same, is listed as well.
+    pub covered: Map<Text>,
     /// Members that are dropped while the document is parsed, whatever their case: secrets. `name` is meant at any depth, and
     /// in lists also as the text `name=…`; `/name` at the top of the document alone.
     pub omit: List<Text>,

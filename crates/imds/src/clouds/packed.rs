@@ -5,6 +5,7 @@
 //! and what may be absent behind 0 or 1; what is for later stands behind its length in bytes. Nothing else ever reads it, so there is no version.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use super::description::{
     Description, DiskRule, Document, EnvironmentRow, Event, EventKind, FirmwareRow, Format, InterfaceRule,
@@ -106,7 +107,7 @@ impl<T: Packed> Packed for Later<T> {
         let length = unpack_length(from)?;
         let (packed, rest) = from.split_at_checked(length)?;
         *from = rest;
-        Some(Self::made_by(|| unpacked(packed)))
+        Some(Self::Packed(OnceLock::new(), packed, unpacked))
     }
 }
 

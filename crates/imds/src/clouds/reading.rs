@@ -155,7 +155,7 @@ impl<V: Read> Read for Map<V> {
     }
 }
 
-impl<T: Read + Clone + Send + 'static> Read for Later<T> {
+impl<T: Read> Read for Later<T> {
     fn read(said: &Said<'_>) -> Result<Self, Unreadable> {
         T::read(said).map(Self::known)
     }

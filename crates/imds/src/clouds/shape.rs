@@ -10,10 +10,11 @@ macro_rules! shapes {
             interfaces, disks, events, offline, probe, secrets,
         });
         $structure!(FirmwareRow {
-            title, when or None, strength, source or Some(Text::default()), fixture or Some(Text::default()), note,
+            title, when or None, strength, source or Some(Later::known(Text::default())),
+            fixture or Some(Later::known(Text::default())), note,
         });
         $structure!(EnvironmentRow {
-            variable, value, with, platform, strength, source or Some(Text::default()),
+            variable, value, with, platform, strength, source or Some(Later::known(Text::default())),
         });
         $structure!(Node {
             of, alone, adds, elsewhere, met,
@@ -38,7 +39,7 @@ macro_rules! shapes {
             parameter, preferred or None, offered,
         });
         $structure!(Document {
-            path, format, leaves, omit, since, late, when_absent,
+            path, format, leaves, listed, covered, omit, since, late, when_absent,
         });
         $structure!(Rule {
             from, otherwise, transform, values, derive, function, primary,

@@ -128,7 +128,7 @@ pub(crate) fn survey(machine: &Machine, clouds: &Clouds, evidence: &mut Vec<Evid
         for row in cloud.environment.iter() {
             if row.holds(machine.environment()) {
                 let detail = format!("{} is set: {}", &*row.variable, &*cloud.title);
-                tracing::trace!(source = &*row.source, "the variable's meaning");
+                tracing::trace!(source = &**row.source, "the variable's meaning");
                 note(evidence, EvidenceSource::Environment, detail, supports(), row.strength.into());
             }
         }
@@ -181,8 +181,8 @@ impl EnvironmentRow {
 /// Where the table has a row from, for whoever doubts it.
 fn tell_origin(row: &FirmwareRow) {
     tracing::trace!(
-        source = &*row.source,
-        fixture = &*row.fixture,
+        source = &**row.source,
+        fixture = &**row.fixture,
         note = row.note.as_deref(),
         "a signature matches"
     );

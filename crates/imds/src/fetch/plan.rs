@@ -45,7 +45,16 @@ pub(crate) fn plan(description: &'static Description, wanted: &[Field]) -> Plan 
     for field in whole.into_iter().chain(parts) {
         planner.add(field);
     }
-    Plan { documents: planner.documents, steps: planner.steps }
+    // What takes the most round trips first, so that the others fill the time between those.
+    let trips = |name: &str| {
+        let document = description.documents.get(name);
+        document.map_or(0, |it| u8::from(it.format == Format::Tree) + u8::from(it.listed))
+    };
+    let mut documents: Vec<&'static str> = Vec::new();
+    for trips_wanted in (0..=2).rev() {
+        documents.extend(planner.documents.iter().filter(|name| trips(name) == trips_wanted));
+    }
+    Plan { documents, steps: planner.steps }
 }
 
 struct Planner {

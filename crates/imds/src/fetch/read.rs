@@ -150,6 +150,14 @@ fn is_page(text: &str) -> bool {
     ["<!doctype", "<html", "<head", "<body", "<?xml"].into_iter().any(begins)
 }
 
+/// What was found below a listing.
+enum Found {
+    /// The leaves that an entry has.
+    Leaves(String, Result<Vec<&'static str>, Error>),
+    /// What an entry says, or a leaf of it.
+    Content(String, Option<&'static str>, Result<String, Error>),
+}
+
 /// A listing and what lies below its entries, as one object. A leaf that is absent is left out; any other failure fails
 /// the whole, because half a list of tags or interfaces looks like a whole one.
 async fn tree(
@@ -163,35 +171,47 @@ async fn tree(
     }
     // Where the entries are values themselves, one that ends in a slash is a folder and none of them.
     let values = document.leaves.is_empty();
-    let entries: Vec<&str> = listing
-        .lines()
-        .map(str::trim)
-        .filter(|line| !(values && line.ends_with('/')))
-        .map(|line| line.trim_end_matches('/'))
-        .filter(|entry| !entry.is_empty())
-        .collect();
+    let mut entries: Vec<&str> = entries(listing, |line| !(values && line.ends_with('/'))).collect();
     if entries.len() > ENTRY_LIMIT {
         return Err(service.malformed(&document.path, format!("the listing has {} entries", entries.len())));
     }
+    let names = entries.clone();
+    entries.retain(|entry| document.covered.get(entry).is_none_or(|other| !names.contains(&&**other)));
     let mut running = JoinSet::new();
+    let ask = |running: &mut JoinSet<Found>, entry: &str, leaf: Option<&'static str>| {
+        let (service, entry) = (Arc::clone(service), entry.to_owned());
+        running.spawn(task(async move {
+            let content = self::leaf(&service, document, &entry, leaf, deadline).await;
+            Found::Content(entry, leaf, content)
+        }));
+    };
+    // Of a single entry everything is asked at once: that takes a round trip less, and rarely a request more.
+    let lists_first = document.listed && entries.len() > 1;
     for entry in entries {
-        let leaves: Vec<Option<&'static str>> = match document.leaves.is_empty() {
-            true => vec![None],
-            false => document.leaves.iter().map(|leaf| Some(&**leaf)).collect(),
-        };
-        for leaf in leaves {
+        if values {
+            ask(&mut running, entry, None);
+        } else if lists_first {
             let (service, entry) = (Arc::clone(service), entry.to_owned());
             running.spawn(task(async move {
-                let content = self::leaf(&service, document, &entry, leaf, deadline).await;
-                (entry, leaf, content)
+                let leaves = leaves_of(&service, document, &entry, deadline).await;
+                Found::Leaves(entry, leaves)
             }));
+        } else {
+            document.leaves.iter().for_each(|leaf| ask(&mut running, entry, Some(leaf)));
         }
     }
     let mut object = Map::new();
     while let Some(ended) = running.join_next().await {
-        let (entry, leaf, content) = ended.map_err(|error| {
+        let found = ended.map_err(|error| {
             Error::new(ErrorKind::Internal, "reading a value ended early").with_source(error)
         })?;
+        let (entry, leaf, content) = match found {
+            Found::Content(entry, leaf, content) => (entry, leaf, content),
+            Found::Leaves(entry, leaves) => {
+                leaves?.into_iter().for_each(|leaf| ask(&mut running, &entry, Some(leaf)));
+                continue;
+            }
+        };
         match (leaf, content) {
             (None, Ok(text)) => {
                 object.insert(entry, Value::String(text));
@@ -211,6 +231,30 @@ async fn tree(
         }
     }
     Ok(Value::Object(object))
+}
+
+/// The entries of a listing, without the slash that some end in.
+fn entries(listing: &str, meant: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+    let lines = listing.lines().map(str::trim).filter(move |line| meant(line));
+    lines.map(|line| line.trim_end_matches('/')).filter(|entry| !entry.is_empty())
+}
+
+/// The leaves that an entry has, as it lists them; all, where it lists nothing.
+async fn leaves_of(
+    service: &Arc<Service>,
+    document: &'static Document,
+    entry: &str,
+    deadline: Deadline,
+) -> Result<Vec<&'static str>, Error> {
+    let wanted = document.leaves.iter().map(|leaf| &**leaf);
+    match leaf(service, document, entry, Some(""), deadline).await {
+        Ok(listing) => {
+            let there: Vec<&str> = entries(&listing, |_| true).collect();
+            Ok(wanted.filter(|leaf| there.contains(leaf)).collect())
+        }
+        Err(error) if error.is_absent() => Ok(wanted.collect()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn leaf(
