@@ -5,11 +5,9 @@ use std::time::Instant;
 
 use imds::Error;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::usage;
 use crate::messages::Messages;
@@ -48,19 +46,48 @@ pub(crate) fn filter(text: &str, origin: &str) -> Result<Targets, Error> {
 
 /// Starts the log of this process.
 pub(crate) fn start(filter: Targets, messages: &Messages) {
-    let lines = Lines { messages: messages.clone(), started: Instant::now() };
+    let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
+    let lines = Lines {
+        filter,
+        most: most.unwrap_or(LevelFilter::OFF),
+        messages: messages.clone(),
+        started: Instant::now(),
+    };
     // An error means that the program already has a log; that one goes on.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let _ = tracing::subscriber::set_global_default(lines);
 }
 
-/// Writes events: warnings as the program's own, the rest with their time and place.
+/// Writes events: warnings as the program's own, the rest with their time and place. Spans, which nothing here has, are passed
+/// over: a registry of them would cost every command 32 KiB before it does anything.
 struct Lines {
+    filter: Targets,
+    most: LevelFilter,
     messages: Messages,
     started: Instant,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.most)
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
         let text = text.message + &text.fields;
