@@ -95,9 +95,6 @@ def page(known: dict) -> str:
             text.append(f"![{curve['title']}]({curve['name']}.png)\n")
         text += [f"- {note}" for note in part["notes"]]
         text += ["" if part["notes"] else "", f"*{part['machine']}; {part['measured']}*\n"]
-    load = BENCH / "agent-load.md"
-    if load.exists():
-        text.append("## Local readers of the agent\n\nSee [agent-load.md](agent-load.md).\n")
     text.append("## Versions\n")
     found = known["versions"] | known.get("peers", {}).get("versions", {})
     text.append(", ".join(f"{name} {version}" for name, version in found.items()) + ".\n")

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-NAMES = ["detect", "value", "everything", "off-cloud", "reads", "templates", "sizes", "growth"]
+NAMES = ["detect", "value", "everything", "off-cloud", "reads", "local", "templates", "sizes", "growth"]
 
 
 def _module(name: str):

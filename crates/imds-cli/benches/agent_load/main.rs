@@ -7,7 +7,7 @@
 //! | `attack` | how long one caller waits while others flood, pipeline, drip or don't read |
 //! | `idle` | memory, and how often the agent wakes in a minute in which nobody asks |
 //!
-//! A word after `--` runs that part alone. The agent is the command itself with a service of its own on loopback; nothing
+//! A word after `--` runs that part alone; `figures` prints for `bench/run` what it shows of this. The agent is the command itself with a service of its own on loopback; nothing
 //! else is asked.
 #![cfg_attr(
     all(target_os = "linux", feature = "agent"),
@@ -22,6 +22,8 @@
 
 #[cfg(all(target_os = "linux", feature = "agent"))]
 mod caller;
+#[cfg(all(target_os = "linux", feature = "agent"))]
+mod figures;
 #[cfg(all(target_os = "linux", feature = "agent"))]
 mod parts;
 #[cfg(all(target_os = "linux", feature = "agent"))]
@@ -46,6 +48,9 @@ fn main() {
     };
     servers::make_room();
     runtime.block_on(async {
+        if arguments.iter().any(|argument| argument == "figures") {
+            return figures::print().await;
+        }
         if wanted("throughput") {
             parts::throughput().await;
         }
