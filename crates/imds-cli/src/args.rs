@@ -76,16 +76,31 @@ impl Arguments {
     /// As the only command there is. No command but the first that is named can be meant; where that word was something
     /// else (the value of an option), there is a word left that this one command doesn't know.
     fn of_one_command(words: &[OsString]) -> Option<Self> {
-        if let [_, word] = words
-            && word == "detect"
-        {
-            return Some(Self { global: Global::default(), command: Command::Detect(Detect::PLAIN) });
+        if let Some(command) = Self::without_options(words) {
+            return Some(Self { global: Global::default(), command });
         }
         let named = words.iter().skip(1).find_map(|word| Command::alone(word.to_str()?))?;
         let mut alone =
             Global::augment_args(clap::Command::new("imds")).subcommand_required(true).subcommand(named);
         let mut matches = alone.try_get_matches_from_mut(words).ok()?;
         Self::from_arg_matches_mut(&mut matches).ok()
+    }
+
+    /// What programs ask for as often as people do, as they type it: nothing of it needs a parser.
+    fn without_options(words: &[OsString]) -> Option<Command> {
+        let (_, words) = words.split_first()?;
+        let (command, fields) = words.split_first()?;
+        match command.to_str()? {
+            "detect" if fields.is_empty() => Some(Command::Detect(Detect::PLAIN)),
+            "get" if !fields.is_empty() => {
+                let plain = |word: &OsString| {
+                    word.to_str().filter(|word| !word.is_empty() && !word.starts_with('-')).map(str::to_owned)
+                };
+                let fields = fields.iter().map(plain).collect::<Option<_>>()?;
+                Some(Command::Get(Get { fields, default: None, null: false }))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -844,6 +859,10 @@ mod tests {
             "imds --agent show exec --prefix X_ -- detect --explain",
             "imds show --json --timeout 3s -v",
             "imds get",
+            "imds get region",
+            "imds get region instance_id tags.Name help",
+            "imds get region -",
+            "imds get  region",
             "imds help get",
             "imds get --help",
             "imds gett region",

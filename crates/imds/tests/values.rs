@@ -702,3 +702,31 @@ async fn an_id_of_an_interface_that_is_of_several_lines_is_none() {
     assert_eq!(failed_as(&metadata, Field::Interfaces), Some(ErrorKind::Malformed));
     assert_eq!(failed_as(&metadata, Field::SubnetId), Some(ErrorKind::Malformed));
 }
+
+#[tokio::test]
+async fn of_several_interfaces_only_what_they_have_is_asked_for() {
+    let fake = fake("aws:spot-asg").await;
+    let metadata = read_all(&fake).await;
+    assert_eq!(metadata.interfaces().len(), 2);
+    let requests = fake.requests();
+    let missed: Vec<&str> =
+        requests.iter().map(|request| request.path_only()).filter(|path| path.contains("/macs/")).collect();
+    assert!(missed.iter().any(|path| path.ends_with("/0e:5d:4c:3b:2a:19/")), "{missed:?}");
+    for path in &missed {
+        let leaf = path.strip_prefix("/latest/").unwrap();
+        assert!(leaf.ends_with('/') || fake.remove(leaf).is_ok(), "{path} isn't there");
+    }
+    assert!(!requests.iter().any(|request| request.path_only().ends_with("/block-device-mapping/ami")));
+}
+
+#[tokio::test]
+async fn interfaces_that_list_nothing_are_asked_for_everything() {
+    let fake = fake("aws:spot-asg").await;
+    let whole = read_all(&fake).await;
+    fails(&fake, "404:/latest/meta-data/network/interfaces/macs/0e:5d:4c:3b:2a:19/:1");
+    let metadata = read_all(&fake).await;
+    assert_eq!(metadata.interfaces(), whole.interfaces());
+    fake.clear_faults();
+    fails(&fake, "403:/latest/meta-data/network/interfaces/macs/0e:5d:4c:3b:2a:19/:1");
+    assert_eq!(failed_as(&read_all(&fake).await, Field::Interfaces), Some(ErrorKind::Disabled));
+}
