@@ -1,6 +1,8 @@
 """A machine without a cloud and without firmware, whose network drops every packet: how long each takes to give up, and how
 many packets it sends meanwhile. `imds` says `unknown`, since silence proves nothing."""
 
+import os
+import signal
 import subprocess
 import time as clock
 
@@ -48,10 +50,15 @@ def rows_of(rows: list[list[str]], name: str) -> str:
 def attempt(command: Command, limit: float) -> tuple[float, int, str]:
     """Seconds, packets, and the end of what it said."""
     before, begun = namespace.packets(), clock.monotonic()
+    process = subprocess.Popen(command.words, env=command.variables(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               start_new_session=True)
     try:
-        result = subprocess.run(command.words, env=command.variables(), capture_output=True, text=True, timeout=limit)
-        said = f"exit {result.returncode}"
-        said += f": {result.stdout.strip().splitlines()[-1][:40]}" if result.stdout.strip() else ""
+        output, _ = process.communicate(timeout=limit)
+        said = f"exit {process.returncode}"
+        said += f": {output.strip().splitlines()[-1][:40]}" if output.strip() else ""
     except subprocess.TimeoutExpired:
+        # With what it has started itself.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         said = "ended"
     return clock.monotonic() - begun, namespace.packets() - before, said
