@@ -15,9 +15,9 @@ pub(crate) trait Pack {
 impl Pack for u64 {
     fn pack(&self, to: &mut Vec<u8>) {
         let mut rest = *self;
-        while rest >= 0x80 {
-            to.push((rest & 0x7f) as u8 | 0x80);
-            rest >>= 7;
+        while rest >= 0x40 {
+            to.push((rest & 0x3f) as u8 | 0x40);
+            rest >>= 6;
         }
         to.push(rest as u8);
     }

@@ -710,7 +710,7 @@ async fn of_several_interfaces_only_what_they_have_is_asked_for() {
     assert_eq!(metadata.interfaces().len(), 2);
     let requests = fake.requests();
     let missed: Vec<&str> =
-        requests.iter().map(|request| request.path_only()).filter(|path| path.contains("/macs/")).collect();
+        requests.iter().map(imds_fake::Recorded::path_only).filter(|path| path.contains("/macs/")).collect();
     assert!(missed.iter().any(|path| path.ends_with("/0e:5d:4c:3b:2a:19/")), "{missed:?}");
     for path in &missed {
         let leaf = path.strip_prefix("/latest/").unwrap();

@@ -93,7 +93,7 @@ pub enum Later<T> {
     /// It is there.
     Known(Box<T>),
     /// What was packed, and how to unpack it.
-    Packed(OnceLock<Box<T>>, &'static [u8], fn(&'static [u8]) -> T),
+    Packed(OnceLock<Box<T>>, &'static str, fn(&'static str) -> T),
 }
 
 impl<T> Later<T> {

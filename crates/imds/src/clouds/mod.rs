@@ -37,17 +37,17 @@ use packed::unpacked;
 
 /// The built-in clouds.
 pub(crate) static CLOUDS: LazyLock<Vec<Description>> =
-    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/clouds.packed"))));
+    LazyLock::new(|| unpacked(include_str!(concat!(env!("OUT_DIR"), "/clouds.packed"))));
 /// The built-in nodes that aren't plain machines of a cloud.
 pub(crate) static NODES: LazyLock<Vec<Description>> =
-    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/nodes.packed"))));
+    LazyLock::new(|| unpacked(include_str!(concat!(env!("OUT_DIR"), "/nodes.packed"))));
 /// What is known of machines that are in no cloud.
 pub(crate) static NOT_CLOUDS: LazyLock<NotClouds> =
-    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/not-clouds.packed"))));
+    LazyLock::new(|| unpacked(include_str!(concat!(env!("OUT_DIR"), "/not-clouds.packed"))));
 
 /// The variables of built-in clouds that hold a number: none of the descriptions has to be unpacked to check those.
 static NUMBER_VARIABLES: LazyLock<Vec<Text>> =
-    LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/number-variables.packed"))));
+    LazyLock::new(|| unpacked(include_str!(concat!(env!("OUT_DIR"), "/number-variables.packed"))));
 
 /// The clouds that a client knows: the built-in ones, and those that the user described.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! The packed form of descriptions: what the build script writes, and this crate reads when the first cloud is wanted.
 //!
 //! Statics would be four times as long, and each of their texts and lists an address that has to be relocated whenever any
-//! program starts. Fields follow each other in their order; a number is in LEB128, a text or a list behind its length,
-//! and what may be absent behind 0 or 1; what is for later stands behind its length in bytes. Nothing else ever reads it, so there is no version.
+//! program starts. Fields follow each other in their order. A number is told from its low end, six bits a byte, with 0x40 where
+//! more follow: so that all of it is text, which the compiler has checked. A text or a list stands behind its length, what may
+//! be absent behind 0 or 1, what is for later behind its length in bytes. Nothing else ever reads it, so there is no version.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -16,21 +17,21 @@ use super::description::{
 /// What can be packed.
 pub(super) trait Packed: Sized {
     /// Takes it from the front; none where something else lies there.
-    fn unpack(from: &mut &'static [u8]) -> Option<Self>;
+    fn unpack(from: &mut &'static str) -> Option<Self>;
 }
 
 impl Packed for u64 {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
-        let mut number = 0;
-        for shift in (0..Self::BITS).step_by(7) {
-            let (byte, rest) = from.split_first()?;
-            *from = rest;
-            number |= Self::from(byte & 0x7f) << shift;
-            if *byte < 0x80 {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = *from.as_bytes().first()?;
+            *from = from.get(1..)?;
+            number |= Self::from(byte & 0x3f).checked_shl(shift)?;
+            if byte < 0x40 {
                 return Some(number);
             }
+            shift += 6;
         }
-        None
     }
 }
 
@@ -38,7 +39,7 @@ impl Packed for u64 {
 macro_rules! number {
     ($($name:ident),*) => {$(
         impl Packed for $name {
-            fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+            fn unpack(from: &mut &'static str) -> Option<Self> {
                 u64::unpack(from)?.try_into().ok()
             }
         }
@@ -48,33 +49,33 @@ macro_rules! number {
 number!(u16, u32);
 
 impl Packed for bool {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Some(u64::unpack(from)? != 0)
     }
 }
 
 /// The length of what follows.
-fn unpack_length(from: &mut &'static [u8]) -> Option<usize> {
+fn unpack_length(from: &mut &'static str) -> Option<usize> {
     u64::unpack(from)?.try_into().ok()
 }
 
 impl Packed for Text {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         let length = unpack_length(from)?;
         let (text, rest) = from.split_at_checked(length)?;
         *from = rest;
-        Some(Self(Cow::Borrowed(str::from_utf8(text).ok()?)))
+        Some(Self(Cow::Borrowed(text)))
     }
 }
 
 impl<T: Packed> Packed for Option<T> {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Some(if bool::unpack(from)? { Some(T::unpack(from)?) } else { None })
     }
 }
 
 impl<T: Packed> Packed for Vec<T> {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         let length = unpack_length(from)?;
         let mut items = Self::with_capacity(length);
         for _ in 0..length {
@@ -85,25 +86,25 @@ impl<T: Packed> Packed for Vec<T> {
 }
 
 impl<A: Packed, B: Packed> Packed for (A, B) {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Some((A::unpack(from)?, B::unpack(from)?))
     }
 }
 
 impl<T: Packed> Packed for List<T> {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Vec::unpack(from).map(Self)
     }
 }
 
 impl<V: Packed> Packed for Map<V> {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Vec::unpack(from).map(Self)
     }
 }
 
 impl<T: Packed> Packed for Later<T> {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         let length = unpack_length(from)?;
         let (packed, rest) = from.split_at_checked(length)?;
         *from = rest;
@@ -113,7 +114,7 @@ impl<T: Packed> Packed for Later<T> {
 
 /// What the build script packed.
 #[expect(clippy::expect_used, reason = "the build script packed it with these very types")]
-pub(super) fn unpacked<T: Packed>(mut packed: &'static [u8]) -> T {
+pub(super) fn unpacked<T: Packed>(mut packed: &'static str) -> T {
     T::unpack(&mut packed).filter(|_| packed.is_empty()).expect("what was packed can be unpacked")
 }
 
@@ -121,7 +122,7 @@ pub(super) fn unpacked<T: Packed>(mut packed: &'static [u8]) -> T {
 macro_rules! structure {
     ($name:ident { $($field:ident $(or $otherwise:expr)?,)* }) => {
         impl Packed for $name {
-            fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+            fn unpack(from: &mut &'static str) -> Option<Self> {
                 Some(Self { $($field: Packed::unpack(from)?),* })
             }
         }
@@ -132,7 +133,7 @@ macro_rules! structure {
 macro_rules! choice {
     ($name:ident { $($choice:ident = $word:literal,)* }) => {
         impl Packed for $name {
-            fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+            fn unpack(from: &mut &'static str) -> Option<Self> {
                 [$(Self::$choice),*].get(unpack_length(from)?).copied()
             }
         }
@@ -142,7 +143,7 @@ macro_rules! choice {
 shapes!(structure, choice);
 
 impl Packed for Pattern {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         Some(match u64::unpack(from)? {
             0 => Self::Exact(Text::unpack(from)?),
             1 => Self::Glob { glob: Text::unpack(from)? },
@@ -164,7 +165,7 @@ const SYNTAXES: [Syntax; 7] = [
 ];
 
 impl Packed for Syntax {
-    fn unpack(from: &mut &'static [u8]) -> Option<Self> {
+    fn unpack(from: &mut &'static str) -> Option<Self> {
         match unpack_length(from)? {
             number if number == SYNTAXES.len() => Pattern::unpack(from).map(Self::Like),
             number => SYNTAXES.get(number).cloned(),
