@@ -50,13 +50,21 @@ number!(u16, u32);
 
 impl Packed for bool {
     fn unpack(from: &mut &'static str) -> Option<Self> {
-        Some(u64::unpack(from)? != 0)
+        Some(unpack_length(from)? != 0)
     }
 }
 
 /// The length of what follows.
 fn unpack_length(from: &mut &'static str) -> Option<usize> {
-    u64::unpack(from)?.try_into().ok()
+    // Nearly all are short, and this is most of what unpacking does.
+    let (first, rest) = from.split_at_checked(1)?;
+    match first.as_bytes() {
+        [byte @ ..0x40] => {
+            *from = rest;
+            Some(usize::from(*byte))
+        }
+        _ => u64::unpack(from)?.try_into().ok(),
+    }
 }
 
 impl Packed for Text {
