@@ -12,5 +12,6 @@ mod house;
 mod meddler;
 mod network;
 mod page;
+mod sandboxes;
 mod service;
 mod surroundings;

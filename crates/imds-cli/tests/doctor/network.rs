@@ -59,6 +59,21 @@ fn a_missing_route_is_added_to_the_interface_that_there_is() {
 }
 
 #[test]
+fn another_network_than_the_first_process_has_is_noticed() {
+    if !can_use(&["unshare"]) {
+        return;
+    }
+    // A first process that may be looked at, which the machine's own need not be.
+    let script = r#"unshare --fork --pid --mount-proc sh -eu -c 'unshare -n "$IMDS" doctor --json'"#;
+    let Some(said) = in_namespace(script) else { return };
+    let finding = said.finding("foreign_namespace");
+    assert_eq!(finding["remedy"][0], "nsenter -t 1 -n imds doctor", "{finding:#}");
+    let together = script.replace("unshare -n ", "");
+    let Some(said) = in_namespace(&together) else { return };
+    assert!(!said.stdout.contains("foreign_namespace"), "{}", said.stdout);
+}
+
+#[test]
 fn a_name_that_nobody_resolves_is_named() {
     let Some(said) = in_namespace("export GCE_METADATA_HOST=metadata.invalid; doctor --cloud gcp") else {
         return;
@@ -75,6 +90,46 @@ fn packets_that_leave_a_namespace_and_get_no_answer_were_stopped_outside() {
     };
     said.must_be("filtered_on_host", 6);
     assert!(said.first()["cause"].as_str().unwrap().contains("gets no answer"), "{:#}", said.first());
+}
+
+/// The doctor on a machine of its own: this network is that of its first process, and none of a container's marks is there.
+const ON_THE_MACHINE: &str = r#"unshare --fork --pid --mount sh -euc '
+    root=$(mktemp -d -p "$IMDS_SYSROOT"); mount -t tmpfs none "$root"; mkdir "$root/proc" "$root/run"
+    for entry in /*; do
+        case $entry in /proc | /run) continue ;; esac
+        if test -L "$entry"; then cp -P "$entry" "$root$entry"
+        elif test -d "$entry"; then mkdir "$root$entry"; mount --rbind "$entry" "$root$entry"; fi
+    done
+    mount -t proc none "$root/proc"
+    exec chroot "$root" "$IMDS" doctor --json --timeout 3s'"#;
+
+#[test]
+fn on_a_machine_the_silence_comes_from_the_service() {
+    if !can_use(&["unshare", "chroot"]) {
+        return;
+    }
+    let script = format!("link eth0 169.254.1.1/16; neighbour eth0; {ON_THE_MACHINE}");
+    let Some(said) = in_namespace(&script) else { return };
+    said.must_be("silent", 6).must_suggest("ip route get 169.254.169.254");
+}
+
+#[test]
+fn a_refusal_from_afar_is_told_from_silence() {
+    if !can_use(&["unshare", "chroot", "nsenter"]) {
+        return;
+    }
+    // Somebody has the address, and nothing listens there.
+    let script = format!(
+        r#"unshare -n sleep 60 & served=$!
+        until test "$(readlink /proc/$served/ns/net)" != "$(readlink /proc/self/ns/net)"; do :; done
+        ip link add eth0 type veth peer name far netns $served
+        nsenter -t $served -n sh -euc 'ip link set far up; ip addr add 169.254.169.254/16 dev far'
+        ip link set eth0 up; ip addr add 169.254.1.1/16 dev eth0
+        {ON_THE_MACHINE}"#
+    );
+    let Some(said) = in_namespace(&script) else { return };
+    said.must_be("refused", 6);
+    assert!(said.first()["cause"].as_str().unwrap().contains("switched off"), "{:#}", said.first());
 }
 
 #[test]

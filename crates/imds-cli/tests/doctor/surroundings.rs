@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use crate::house::doctor;
+use crate::house::{can_use, doctor, in_namespace};
 
 fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -82,4 +82,28 @@ fn a_dead_agents_socket_is_named() {
     let said = doctor("--json --cloud aws", &[("XDG_RUNTIME_DIR", root.path().to_str().unwrap())]);
     let finding = said.finding("stale_agent_socket");
     assert_eq!(finding["remedy"][1], format!("rm {}", socket.display()), "{finding:#}");
+}
+
+#[test]
+fn somebody_elses_agent_is_no_agent() {
+    if !can_use(&["setpriv"]) {
+        return;
+    }
+    // The user may not be able to reach the place where the command was built.
+    let script = r#"there=$(mktemp -d); chmod 755 "$there"; cp "$IMDS" "$there/imds"; mkdir "$there/run"; chown 65534 "$there/run"
+        printf '[agent]\nsocket = "%s/run/imds.sock"\nstate = ""\n[metadata]\ncloud = "none"\n' "$there" > "$there/agent.toml"
+        mkfifo "$there/notices"
+        IMDS_NETWORK=off setpriv --reuid 65534 --regid 65534 --clear-groups \
+            "$there/imds" agent --config "$there/agent.toml" 2> "$there/notices" & served=$!
+        exec 3< "$there/notices"; read -r notice <&3
+        until test -S "$there/run/imds.sock"; do read -r notice <&3; done
+        mkdir "$there/mine"; ln -s "$there/run" "$there/mine/imds"
+        # Another root than this machine's would have no agent.
+        unset IMDS_SYSROOT
+        XDG_RUNTIME_DIR="$there/mine" "$IMDS" doctor --json --cloud aws --timeout 3s && code=0 || code=$?
+        kill $served; rm -r "$there"; exit $code"#;
+    let Some(said) = in_namespace(script) else { return };
+    let finding = said.finding("untrusted_agent_socket");
+    assert!(finding["cause"].as_str().unwrap().contains("the user 65534"), "{finding:#}");
+    assert!(finding["remedy"][0].as_str().unwrap().starts_with("ls -l "), "{finding:#}");
 }

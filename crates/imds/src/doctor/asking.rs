@@ -15,6 +15,7 @@ use crate::clouds::description::Description;
 use crate::detect::probe;
 use crate::machine::Files;
 use crate::service::{Service, TokenFate};
+use crate::transport::connect::EAFNOSUPPORT;
 use crate::transport::{Deadline, Endpoint, Exchange, Failure, Network};
 use crate::{Client, clouds};
 
@@ -236,6 +237,7 @@ fn connection(failure: &Failure, endpoint: &Endpoint) -> Connection {
         Failure::NotConnected(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => Connection::Refused,
             io::ErrorKind::TimedOut => Connection::Silent,
+            _ if error.raw_os_error() == Some(EAFNOSUPPORT) => Connection::NotPermitted,
             _ if error.raw_os_error().is_none() && endpoint.name().is_some() => Connection::NameUnknown,
             // EINVAL is what a blackhole route says.
             io::ErrorKind::NetworkUnreachable

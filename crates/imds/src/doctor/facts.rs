@@ -73,7 +73,7 @@ pub(super) enum Connection {
     Silent,
     /// Forbidden (EACCES).
     Denied,
-    /// Forbidden (EPERM).
+    /// Forbidden (EPERM), or there are no sockets of the internet (EAFNOSUPPORT).
     NotPermitted,
     /// No way there (ENETUNREACH, EHOSTUNREACH, …).
     Unreachable,

@@ -113,15 +113,19 @@ pub(crate) fn refused(error: io::Error) -> Failure {
     }
 }
 
+/// There are no sockets of this family, on Linux (asm-generic/errno.h): a kernel without IPv6, or a sandbox.
+pub(crate) const EAFNOSUPPORT: i32 = 97;
+
 /// The failure that tells more: a missing IPv6 route mustn't hide why IPv4 failed.
 fn worse(one: Option<io::Error>, other: io::Error) -> io::Error {
     let no_route = |error: &io::Error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::HostUnreachable
-                | io::ErrorKind::AddrNotAvailable
-        )
+        error.raw_os_error() == Some(EAFNOSUPPORT)
+            || matches!(
+                error.kind(),
+                io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::AddrNotAvailable
+            )
     };
     match one {
         Some(one) if no_route(&other) || !no_route(&one) => one,
@@ -133,6 +137,16 @@ fn worse(one: Option<io::Error>, other: io::Error) -> io::Error {
 mod tests {
     use super::*;
     use tokio::net::TcpListener;
+
+    #[test]
+    fn what_ipv6_lacks_hides_nothing() {
+        let no_ipv6 = || io::Error::from_raw_os_error(EAFNOSUPPORT);
+        let of_ipv4 = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(worse(Some(no_ipv6()), of_ipv4()).kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(worse(Some(of_ipv4()), no_ipv6()).kind(), io::ErrorKind::ConnectionRefused);
+        let no_route = io::ErrorKind::NetworkUnreachable;
+        assert_eq!(worse(Some(no_route.into()), no_ipv6()).kind(), no_route);
+    }
 
     #[tokio::test]
     async fn the_second_address_serves_when_the_first_is_dead() {

@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "not_permitted",
-        about: "The route is fine, yet connecting isn't permitted (EPERM): a BPF program or a seccomp filter.",
+        about: "Connecting isn't permitted (EPERM, EAFNOSUPPORT), which no route says: a BPF program or a seccomp filter.",
         find: not_permitted,
     },
     Rule {
@@ -278,18 +278,19 @@ fn confined(facts: &Facts) -> Option<Finding> {
 }
 
 fn not_permitted(facts: &Facts) -> Option<Finding> {
-    let route = facts.sends().filter(|_| facts.connection == Some(Connection::NotPermitted))?;
+    // No kind of route says this, so it needn't be known; and who may not connect often can't look it up either.
+    facts.connection.filter(|connection| *connection == Connection::NotPermitted)?;
     Some(
         Finding::error(
-            "this process isn't permitted to connect to the service, although there is a route: a BPF program of its control \
-             group or a seccomp filter forbids it",
+            "this process isn't permitted to connect to the service: a BPF program of its control group or a seccomp filter \
+             forbids it, and no route",
         )
         .command("bpftool cgroup tree")
         .advice(
-            "look at the unit's SystemCallFilter= and RestrictNetworkInterfaces=, and at network policies (Cilium); `imds agent` \
-             outside of it can be asked instead",
+            "look at the unit's SystemCallFilter=, RestrictAddressFamilies= and RestrictNetworkInterfaces=, and at network policies \
+             (Cilium); `imds agent` outside of it can be asked instead",
         )
-        .evidence([route.describe()]),
+        .evidence(facts.sends().map(Route::describe)),
     )
 }
 
