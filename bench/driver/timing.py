@@ -69,6 +69,15 @@ def interleaved(commands: list[Command], rounds: int) -> dict[str, Figures]:
     return figures
 
 
+def page_faults(command: Command) -> int:
+    """How often one run touches a page that the kernel first has to find, to copy or to clear."""
+    quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+    process = os.posix_spawn(command.words[0], command.words, command.variables(), file_actions=quiet)
+    _, status, used = os.wait4(process, 0)
+    assert status == 0, (command.name, status)
+    return used.ru_minflt + used.ru_majflt
+
+
 def instructions(command: Command) -> int | None:
     """How many instructions the whole process executes in user mode; None where it can't be told."""
     if not shutil.which("valgrind"):

@@ -10,7 +10,7 @@ from subprocess import DEVNULL, run
 from .. import build, namespace, peers, service
 from ..figures import processes, ratio, time
 from ..paths import IMDS, WORK
-from ..timing import Command, instructions, interleaved, works
+from ..timing import Command, instructions, interleaved, page_faults, works
 
 TITLE = "Detection by firmware"
 OURS = "imds detect"
@@ -73,8 +73,9 @@ def measure(quick: bool) -> dict:
               {"caption": "Packets sent, on loopback, where a service answers at once:", "columns": ["program", "packets"], "rows": rows}]
     why = []
     if not aims[1]["met"]:
-        why.append("beside the detection itself, the process pays for what an empty program hasn't: thousands of addresses that the loader "
-                   "fixes up, and the table of signatures, which is unpacked.")
+        why.append(f"beside the detection itself, the process pays for being larger: {page_faults(commands[0])} page faults, where an empty "
+                   f"program has {page_faults(commands[1])}, for its code, for thousands of addresses that the loader fixes up, and for the "
+                   "table of signatures, which is unpacked.")
     for command in runnable:
         if figures[command.name].median < 10 * own.median:
             share = figures[command.name].median / floor.median
