@@ -90,6 +90,8 @@ async fn watch_events(mut context: Context, board: Arc<Board>) -> Result<(), Err
         let settings = Arc::clone(&context.settings.borrow_and_update());
         let watching = async {
             if !settings.config.events.enabled {
+                // What was known when it was switched off, nobody would ever end.
+                board.watching(&[]);
                 return std::future::pending().await;
             }
             let watch = events::Watch {

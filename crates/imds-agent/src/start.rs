@@ -154,7 +154,7 @@ fn board_of(context: &Context) -> Board {
     match kept {
         Some((state, boot)) => {
             let path = state.with_file_name("events.json");
-            Board::open(Keeping { path, machine: binding.machine, boot })
+            Board::open(Keeping { path, machine: binding.machine, boot, unique: binding.unique })
         }
         None => Board::default(),
     }

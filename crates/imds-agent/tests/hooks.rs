@@ -286,6 +286,75 @@ async fn nobody_is_tried_beyond_the_time() {
     assert!(name == "gone" && !succeeded && tries > 1, "{tries}");
 }
 
+/// What is coming can be heard only after something else was.
+const LATE: &str = "[ $IMDS_EVENT_STATE != scheduled ] || [ -e \"$0/late\" ] || { touch \"$0/failed\"; exit 1; }; \
+                    echo $IMDS_EVENT_STATE >> \"$0/heard\"; touch \"$0/late\"";
+
+async fn comes_to_be(path: &Path) {
+    let waited = async {
+        while !path.exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waited).await.expect("it comes to be");
+}
+
+#[tokio::test]
+async fn nobody_is_told_what_is_coming_once_more_is_known() {
+    for later in [vec![], vec![event("e-1", State::Started)]] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut house = House::of(vec![hook("drain", shell(LATE, folder.path()))]).await;
+        house.board.observe("/events", vec![event("e-1", State::Scheduled)], SystemTime::now());
+        comes_to_be(&folder.path().join("failed")).await;
+        let heard = if later.is_empty() { "cleared\n" } else { "started\n" };
+        house.board.observe("/events", later, SystemTime::now());
+        let mut worked = [house.result().await.1, house.result().await.1];
+        worked.sort_unstable();
+        assert_eq!(worked, [false, true]);
+        assert_eq!(std::fs::read_to_string(folder.path().join("heard")).unwrap(), heard);
+    }
+}
+
+#[tokio::test]
+async fn whoever_hears_only_what_is_coming_is_told_until_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let drain = Hook { states: vec![State::Scheduled], ..hook("drain", shell(LATE, folder.path())) };
+    let mut house = House::of(vec![drain]).await;
+    house.board.observe("/events", vec![event("e-1", State::Scheduled)], SystemTime::now());
+    comes_to_be(&folder.path().join("failed")).await;
+    house.board.observe("/events", vec![event("e-1", State::Started)], SystemTime::now());
+    std::fs::write(folder.path().join("late"), "").unwrap();
+    assert!(house.result().await.1);
+    assert_eq!(std::fs::read_to_string(folder.path().join("heard")).unwrap(), "scheduled\n");
+}
+
+#[tokio::test]
+async fn azure_is_told_again_after_an_outage() {
+    let fake = Fake::start(Scenario::parse("azure:vmss-uniform-spot").unwrap()).await.unwrap();
+    // More than one request of the client makes of itself.
+    fake.inject("503:/metadata/scheduledevents:9".parse().unwrap());
+    let client = client(|builder| builder.endpoint(&fake.url(), "--endpoint").cloud("azure", "--cloud"));
+    let options = Options { acknowledge: true, ..Options::default() };
+    let house = House::with(Vec::new(), client, options).await;
+    let ours = Event {
+        id: "4D7E0B51-2C1A-4A5B-9B7E-0F6C1D2E3A4B".to_owned(),
+        cloud: CloudName::AZURE,
+        source: "/metadata/scheduledevents?api-version=2020-07-01".to_owned(),
+        acknowledgeable: true,
+        not_before: Some(SystemTime::now() + PATIENCE),
+        ..event("", State::Scheduled)
+    };
+    house.board.observe(&ours.source, vec![ours.clone()], SystemTime::now());
+    let posts = || fake.requests().iter().filter(|request| request.method() == "POST").count();
+    tokio::time::timeout(PATIENCE, async {
+        while posts() < 10 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
+    .expect("it is acknowledged when the service is back");
+}
+
 #[tokio::test]
 async fn azure_hears_that_the_machine_is_ready_only_after_every_hook_has_worked() {
     let folder = tempfile::tempdir().unwrap();

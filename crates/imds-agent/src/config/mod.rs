@@ -293,7 +293,7 @@ pub struct Hook {
     pub action: HookAction,
     /// How long one try may take.
     pub timeout: Duration,
-    /// How long it is tried again.
+    /// How long it is tried again where the event names no deadline.
     pub retry_for: Duration,
 }
 

@@ -185,7 +185,11 @@ impl Board {
     /// From now on these paths are asked. What others told of is forgotten without a word: nobody will say how it ends.
     pub fn watching(&self, paths: &[String]) {
         let mut inner = self.lock();
+        let before = inner.known.len();
         inner.known.retain(|event| paths.contains(&event.source));
+        if inner.known.len() != before {
+            self.keep(&inner);
+        }
         let old = std::mem::take(&mut inner.health);
         for path in paths {
             let health =
@@ -346,6 +350,7 @@ mod tests {
             path: folder.path().join("events.json"),
             machine: machine.to_owned(),
             boot: boot.to_owned(),
+            unique: true,
         };
         let owed = |board: &Board| -> Vec<String> {
             board.lock().owed.iter().map(|it| it.event.id.clone()).collect()
@@ -364,9 +369,29 @@ mod tests {
         assert_eq!(owed(&again), ["b"]);
 
         let rebooted = Board::open(keeping("m", "c"));
-        assert_eq!((owed(&rebooted).len(), rebooted.snapshot().events.len()), (0, 2));
+        assert_eq!((owed(&rebooted).len(), rebooted.snapshot().events.len()), (0, 1));
+        rebooted.observe("/events", vec![event("a", State::Scheduled), event("b", State::Scheduled)], NOW);
+        assert_eq!(owed(&rebooted), ["b"], "the service still says it, and no hook has heard it");
+        let doubtful = Board::open(Keeping { unique: false, ..keeping("m", "d") });
+        assert_eq!((owed(&doubtful).len(), doubtful.snapshot().events.len()), (0, 0));
         let cloned = Board::open(keeping("other", "b"));
         assert_eq!((owed(&cloned).len(), cloned.snapshot().events.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_nobody_asks_for_any_more_is_forgotten_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeping = Keeping {
+            path: folder.path().join("events"),
+            machine: "m".into(),
+            boot: "b".into(),
+            unique: true,
+        };
+        let board = Board::open(keeping.clone());
+        board.observe("/events", vec![event("a", State::Scheduled)], NOW);
+        board.watching(&[]);
+        assert_eq!(board.snapshot().events, []);
+        assert_eq!(Board::open(keeping).snapshot().events, []);
     }
 
     #[test]

@@ -31,7 +31,8 @@ struct Written {
     owed: Vec<Event>,
 }
 
-/// Reads it. Nothing is kept of another machine; what hooks weren't told before another boot is too late for them.
+/// Reads it. Nothing is kept of another machine, or of one that may be another. What hooks weren't told before another boot
+/// isn't known either: if the service still says it, they hear it then; if not, it is too late for them.
 ///
 /// # Errors
 /// Why the file can't be used.
@@ -48,8 +49,17 @@ pub(super) fn load(keeping: &Keeping) -> Result<Kept, String> {
     if written.machine != keeping.machine {
         return Err("they are another machine's".to_owned());
     }
-    let owed = if written.boot == keeping.boot { written.owed } else { Vec::new() };
-    Ok(Kept { known: written.known, owed })
+    let Written { mut known, owed, .. } = written;
+    if written.boot == keeping.boot {
+        return Ok(Kept { known, owed });
+    }
+    if !keeping.unique {
+        return Err(
+            "they are of an earlier boot, and this machine's firmware doesn't tell it from others".to_owned()
+        );
+    }
+    known.retain(|event| !owed.iter().any(|owed| owed.source == event.source && owed.id == event.id));
+    Ok(Kept { known, owed: Vec::new() })
 }
 
 /// Writes it.
@@ -83,7 +93,12 @@ mod tests {
     #[test]
     fn whatever_is_wrong_with_the_file_the_agent_goes_on_without() {
         let folder = tempfile::tempdir().unwrap();
-        let keeping = Keeping { path: folder.path().join("events"), machine: "m".into(), boot: "b".into() };
+        let keeping = Keeping {
+            path: folder.path().join("events"),
+            machine: "m".into(),
+            boot: "b".into(),
+            unique: true,
+        };
         assert!(load(&keeping).unwrap().known.is_empty(), "no file is nothing known");
         for text in
             ["", "{", "[]", "{\"version\":2,\"machine\":\"m\",\"boot\":\"b\",\"known\":[],\"owed\":[]}"]
@@ -104,7 +119,12 @@ mod tests {
     fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let folder = tempfile::tempdir().unwrap();
-        let keeping = Keeping { path: folder.path().join("events"), machine: "m".into(), boot: "b".into() };
+        let keeping = Keeping {
+            path: folder.path().join("events"),
+            machine: "m".into(),
+            boot: "b".into(),
+            unique: true,
+        };
         mknodat(CWD, &keeping.path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(load(&keeping).is_err_and(|why| why.contains("no regular file")));
     }

@@ -63,8 +63,10 @@ pub struct Keeping {
     pub path: PathBuf,
     /// Which machine this is: what was kept on another is dropped.
     pub machine: String,
-    /// Which boot this is: what hooks weren't told before another is too late for them.
+    /// Which boot this is: what hooks weren't told before another, they aren't owed any more.
     pub boot: String,
+    /// Whether firmware tells this machine from all others: where it doesn't, another boot may be another machine's.
+    pub unique: bool,
 }
 
 /// How often is asked, and how long is waited.

@@ -1,11 +1,13 @@
 //! Which hooks hear of which event, and how often they are tried.
 //!
-//! Each hook is tried until it works, until it can't work any more, or until the event's deadline; where there is none,
-//! for as long as the hook's `retry_for`. Pauses double from one second to thirty. What was owed and is done with is
-//! settled, whether it worked or not, so that a restart doesn't begin anew.
+//! Each hook is tried until it works, until it can't work any more, until the event is over, or until its deadline; where
+//! there is none, for as long as the hook's `retry_for`. Pauses double from one second to thirty, and shrink as the end comes
+//! near. A hook hears one thing of an event at a time, in its order. What was owed and is done with is settled, whether it
+//! worked or not, so that a restart doesn't begin anew.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use imds::{Client, Metadata};
@@ -49,6 +51,35 @@ impl Pace {
     pub fn pause(&self, tries: u32, chance: f64) -> Duration {
         let doubled = self.first_pause.saturating_mul(1 << tries.saturating_sub(1).min(16));
         doubled.min(self.longest_pause).mul_f64(1.0 - 0.2 * chance.clamp(0.0, 1.0))
+    }
+
+    /// The pause after which it is tried again when so much time is left: half of that at most, so that the last moments of a
+    /// short notice aren't slept away; nothing where less than the first pause is left.
+    #[must_use]
+    fn pause_within(&self, left: Duration, pause: Duration) -> Option<Duration> {
+        (left >= self.first_pause).then(|| pause.min((left / 2).max(self.first_pause)))
+    }
+}
+
+/// Whose turn it is: what a hook is told of the end of an event mustn't overtake what it was told before.
+#[derive(Default)]
+struct Turns(Mutex<HashMap<(String, String, usize), Weak<Turn>>>);
+
+/// Held during one try.
+type Turn = tokio::sync::Mutex<()>;
+
+impl Turns {
+    /// The turns of one hook with one event.
+    fn of(&self, event: &Event, number: usize) -> Arc<Turn> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let whose = (event.source.clone(), event.id.clone(), number);
+        if let Some(turn) = turns.get(&whose).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(whose, Arc::downgrade(&turn));
+        turn
     }
 }
 
@@ -103,13 +134,14 @@ impl fmt::Debug for Dispatch {
 /// Dispatches until it is dropped. What runs then is broken off, and stays owed.
 pub async fn dispatch(dispatch: Dispatch) {
     dispatch.board.take_back();
+    let turns = Arc::new(Turns::default());
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
             (ticket, event) = dispatch.board.owed() => {
-                let dispatch = dispatch.clone();
+                let (dispatch, turns) = (dispatch.clone(), Arc::clone(&turns));
                 running.spawn(task(async move {
-                    dispatch.tell(&event).await;
+                    dispatch.tell(&event, &turns).await;
                     dispatch.board.settle(ticket);
                 }));
             }
@@ -124,7 +156,7 @@ pub async fn dispatch(dispatch: Dispatch) {
 
 impl Dispatch {
     /// Tells all hooks of an event, at the same time; then acknowledges it, if all worked.
-    async fn tell(&self, event: &Event) {
+    async fn tell(&self, event: &Event, turns: &Turns) {
         let machine = match self.hooks.is_empty() {
             true => None,
             false => self.machine().await,
@@ -133,17 +165,33 @@ impl Dispatch {
         let mut tries = JoinSet::new();
         for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
             let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
-            tries.spawn(task(async move { dispatch.run(number, &hook, &notice).await }));
+            let turn = turns.of(event, number);
+            tries.spawn(task(async move { dispatch.run(number, &hook, &notice, &turn).await }));
         }
         let mut all = true;
         while let Some(ended) = tries.join_next().await {
             all &= ended.unwrap_or(false);
         }
-        if !all {
-            return;
+        if all {
+            self.acknowledge(event).await;
         }
-        if let Err(error) = acknowledge(&self.client, &self.board, &self.options, event).await {
-            tracing::warn!(id = event.id, %error, "the event can't be acknowledged; it begins at its time");
+    }
+
+    /// Acknowledges an event, as long as that makes a difference.
+    async fn acknowledge(&self, event: &Event) {
+        let left = event.not_before.and_then(|time| time.duration_since(SystemTime::now()).ok());
+        let end = Instant::now() + left.unwrap_or(LONGEST).min(LONGEST);
+        let mut tries: u32 = 0;
+        while let Err(error) = acknowledge(&self.client, &self.board, &self.options, event).await {
+            tries = tries.saturating_add(1);
+            let pause = self.pace.pause(tries, fastrand::f64());
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(pause) = self.pace.pause_within(left, pause).filter(|_| error.is_transient()) else {
+                tracing::warn!(id = event.id, %error, "the event can't be acknowledged; it begins at its time");
+                return;
+            };
+            tracing::warn!(id = event.id, %error, "the event can't be acknowledged yet; that is tried again");
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -162,56 +210,64 @@ impl Dispatch {
     }
 
     /// Tries a hook as often as it makes sense; says whether it worked.
-    async fn run(&self, number: usize, hook: &Hook, notice: &Notice) -> bool {
+    async fn run(&self, number: usize, hook: &Hook, notice: &Notice, turn: &Turn) -> bool {
         let started = Instant::now();
         let end = started + time_for(hook, &notice.event, SystemTime::now());
+        let id = &notice.event.id;
         let mut tries: u32 = 0;
         let succeeded = loop {
+            let its_turn = turn.lock().await;
+            if tries > 0 && self.is_overtaken(hook, &notice.event) {
+                tracing::info!(
+                    hook = hook.name,
+                    id,
+                    tries,
+                    "the hook failed, and there is nothing more to tell"
+                );
+                break false;
+            }
             tries = tries.saturating_add(1);
             let tried = match &self.executor {
                 Some((link, plan)) => link.hook(*plan, number, notice).await,
                 None => Ok(Tried::Hopeless("there is nobody to run it".to_owned())),
             };
+            drop(its_turn);
             let (why, after) = match tried {
                 Ok(Tried::Done) => break true,
                 Ok(Tried::Again { why, after }) => (why, after),
                 Ok(Tried::Hopeless(why)) => {
-                    tracing::error!(hook = hook.name, id = notice.event.id, "the hook can't work: {why}");
+                    tracing::error!(hook = hook.name, id, "the hook can't work: {why}");
                     break false;
                 }
                 Err(error) => (error.to_string(), None),
             };
             let pause = self.pace.pause(tries, fastrand::f64()).max(after.unwrap_or_default());
-            if Instant::now() + pause >= end {
-                tracing::error!(
-                    hook = hook.name,
-                    id = notice.event.id,
-                    tries,
-                    "the hook failed for good: {why}"
-                );
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(pause) = self.pace.pause_within(left, pause) else {
+                tracing::error!(hook = hook.name, id, tries, "the hook failed for good: {why}");
                 break false;
-            }
-            tracing::warn!(
-                hook = hook.name,
-                id = notice.event.id,
-                tries,
-                "the hook failed, and is tried again: {why}"
-            );
+            };
+            tracing::warn!(hook = hook.name, id, tries, "the hook failed, and is tried again: {why}");
             tokio::time::sleep(pause).await;
         };
         self.results.hook_ended(hook, succeeded, tries, started.elapsed());
         succeeded
     }
+
+    /// Whether what a hook is told isn't so any more: the event is over, or the hook is told of a later state anyway.
+    fn is_overtaken(&self, hook: &Hook, event: &Event) -> bool {
+        !event.state.is_over()
+            && self.board.current(event).is_none_or(|now| now.says_more_than(event) && hook.hears(&now))
+    }
 }
+
+/// An event may be planned weeks ahead: whoever can't be reached for so long won't be.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How long a hook may be tried.
 fn time_for(hook: &Hook, event: &Event, now: SystemTime) -> Duration {
     let left = event.deadline.and_then(|deadline| deadline.duration_since(now).ok());
-    match left {
-        // An event may be planned weeks ahead: whoever can't be reached for so long won't be.
-        Some(left) => left.min(hook.retry_for.max(Duration::from_secs(3600))),
-        None => hook.retry_for,
-    }
+    left.map_or(hook.retry_for, |left| left.min(hook.retry_for.max(LONGEST)))
 }
 
 #[cfg(test)]
@@ -237,6 +293,20 @@ mod tests {
             "it has begun; nobody knows how long is left"
         );
         assert_eq!(until(Some(now + Duration::from_secs(1_000_000))), 3600);
+    }
+
+    #[test]
+    fn no_short_notice_is_slept_away() {
+        let pace = Pace::default();
+        let within = |left: f64, pause: u64| {
+            pace.pause_within(Duration::from_secs_f64(left), Duration::from_secs(pause))
+                .map(|it| it.as_secs_f64())
+        };
+        assert_eq!(within(60.0, 30), Some(30.0), "there is time");
+        assert_eq!(within(29.0, 30), Some(14.5));
+        assert_eq!(within(115.0, 200), Some(57.5), "whoever wants to be left alone for too long");
+        assert_eq!(within(1.5, 30), Some(1.0));
+        assert_eq!(within(0.9, 30), None);
     }
 
     #[test]
