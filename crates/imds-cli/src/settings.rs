@@ -19,6 +19,8 @@ use crate::log;
 /// How long `imds wait` waits.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The variable by which AWS's own tools forbid IMDSv1, or allow it.
+const V1_DISABLED: &str = "AWS_EC2_METADATA_V1_DISABLED";
 /// Variables of the clouds' own tools that name an endpoint, and so precede the file's.
 const ENDPOINT_VARIABLES: [&str; 3] =
     ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "GCE_METADATA_HOST", "GCE_METADATA_IP"];
@@ -114,7 +116,9 @@ impl Settings {
         };
         let mut settings =
             settings.with_options(arguments)?.with_times(arguments, environment, &file, purpose)?;
-        if arguments.no_imdsv1 || file.imdsv1 == Some(false) {
+        // What a file forbids, a variable outranks; the library reads that.
+        let by_file = file.imdsv1 == Some(false) && environment.get(V1_DISABLED).is_none();
+        if arguments.no_imdsv1 || by_file {
             settings.builder = settings.builder.no_imdsv1();
         }
         Ok(settings)

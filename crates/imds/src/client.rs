@@ -24,6 +24,8 @@ use crate::{clouds, volume};
 
 /// An agent has its answers at hand; the rest of the time is the service's.
 const AGENT_TIME: Duration = Duration::from_secs(1);
+/// What says that a machine is a node of its cloud's own Kubernetes.
+const SIGNS_OF_A_CLUSTER: [Field; 2] = [Field::ClusterName, Field::ResourceGroup];
 
 /// Says where this machine runs, and reads its metadata.
 ///
@@ -637,8 +639,9 @@ impl Client {
         let mut wanted: Vec<Field> = fields.to_vec();
         let clustered =
             self.config().clouds.find(cloud.as_str()).is_some_and(|cloud| cloud.cluster_platform.is_some());
-        if wanted.contains(&Field::Platform) && clustered && !wanted.contains(&Field::ClusterName) {
-            wanted.push(Field::ClusterName);
+        if wanted.contains(&Field::Platform) && clustered {
+            let signs = SIGNS_OF_A_CLUSTER.into_iter().filter(|sign| !fields.contains(sign));
+            wanted.extend(signs);
         }
         let node = self.node_of(cloud);
         let said_by_node = |field: &Field| {
@@ -773,6 +776,10 @@ impl Client {
         match (metadata.reading(Field::ClusterName), &description.cluster_platform) {
             (Some(Reading::Known { .. }), Some(platform)) => derived(platform),
             (Some(Reading::Failed(error)), Some(_)) => Reading::Failed(error.clone()),
+            (_, Some(platform)) if is_in_cluster_group(cloud, metadata) => Reading::known(
+                Value::Text(platform.to_string()),
+                Source::Derived(vec![Field::Cloud, Field::ResourceGroup]),
+            ),
             _ => derived("vm"),
         }
     }
@@ -829,6 +836,12 @@ fn unreadable(cloud: &CloudName) -> Error {
     Error::new(ErrorKind::Absent, "this cloud can be named, but its metadata can't be read")
         .with_cloud(cloud)
         .with_remedy("`imds clouds` shows which clouds can be read")
+}
+
+/// Whether the machine is in a resource group that Azure made for a cluster's nodes.
+fn is_in_cluster_group(cloud: &CloudName, metadata: &Metadata) -> bool {
+    *cloud == CloudName::AZURE
+        && metadata.text(Field::ResourceGroup).is_some_and(clouds::azure::is_of_a_cluster)
 }
 
 /// Whether anything at all speaks for this cloud.

@@ -9,7 +9,7 @@
 //! | `host.id`, `host.type`, `host.image.id` | `instance_id`, `instance_type`, `image_id` |
 //! | `host.name` | `hostname`; on Google Cloud `instance_name`, as the collector's detector has it |
 //! | `host.arch` | `architecture`: `x86_64` is `amd64`, `i386` is `x86` |
-//! | `k8s.cluster.name` | `cluster_name` |
+//! | `k8s.cluster.name` | `cluster_name`, unless it is one of ECS |
 //! | `azure.resource_group.name`, `azure.vm.name`, `azure.vm.size`, `azure.vm.scaleset.name` | `resource_group`, `instance_name`, `instance_type`, `scaling_group` |
 //! | `gcp.gce.instance.name`, `gcp.gce.instance_group_manager.name` | `instance_name`, `scaling_group` |
 //!
@@ -93,6 +93,7 @@ fn attributes_by(
     let cloud = metadata.cloud();
     let text = |field: Field| metadata.text(field);
     let host_name = if *cloud == CloudName::GCP { Field::InstanceName } else { Field::Hostname };
+    let is_of_ecs = matches!(text(Field::Platform), Some("ecs" | "fargate"));
     let of_every_cloud = [
         ("cloud.provider", Some(provider(cloud, description))),
         ("cloud.platform", platform(cloud, description, text(Field::Platform), names)),
@@ -105,7 +106,7 @@ fn attributes_by(
         ("host.type", text(Field::InstanceType)),
         ("host.image.id", text(Field::ImageId)),
         ("host.arch", text(Field::Architecture).map(architecture)),
-        ("k8s.cluster.name", text(Field::ClusterName)),
+        ("k8s.cluster.name", text(Field::ClusterName).filter(|_| !is_of_ecs)),
     ];
     let of_this_cloud: &[(&'static str, Option<&str>)] = match cloud.as_str() {
         "azure" => &[
@@ -231,6 +232,16 @@ mod tests {
         for (cloud, expected) in [("digitalocean", "digitalocean"), ("ibm", "ibm_cloud"), ("vultr", "vultr")]
         {
             assert_eq!(one(CloudName::builtin(cloud), &[], "cloud.provider").as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_cluster_of_ecs_is_none_of_kubernetes() {
+        for (platform, expected) in
+            [("ecs", None), ("fargate", None), ("eks", Some("shop")), ("vm", Some("shop"))]
+        {
+            let values = [(Field::Platform, platform), (Field::ClusterName, "shop")];
+            assert_eq!(one(CloudName::AWS, &values, "k8s.cluster.name").as_deref(), expected, "{platform}");
         }
     }
 

@@ -589,17 +589,18 @@ async fn images_are_named_by_id_else_by_their_four_parts_and_never_by_the_machin
 
 #[tokio::test]
 async fn a_cluster_is_named_only_where_its_resource_group_says_it_plainly() {
-    for (group, cluster) in [
-        ("MC_rg_shop_westeurope", Some("shop")),
-        ("mc_rg_shop_westeurope", Some("shop")),
-        ("MC_my_rg_my_shop_westeurope", None),
-        ("MC_rg__westeurope", None),
-        ("MC_westeurope", None),
-        ("rg-shop", None),
+    for (group, cluster, platform) in [
+        ("MC_rg_shop_westeurope", Some("shop"), "aks"),
+        ("mc_rg_shop_westeurope", Some("shop"), "aks"),
+        // A node of some cluster, whichever way the name is split.
+        ("MC_my_rg_my_shop_westeurope", None, "aks"),
+        ("MC_rg__westeurope", None, "vm"),
+        ("MC_westeurope", None, "vm"),
+        ("rg-shop", None, "vm"),
+        ("my_MC_rg_shop_westeurope", None, "vm"),
     ] {
         let metadata = with("azure:plain", &[("compute.resourceGroupName", group)]).await;
         assert_eq!(metadata.text(Field::ClusterName), cluster, "{group}");
-        let platform = if cluster.is_some() { "aks" } else { "vm" };
         assert_eq!(metadata.text(Field::Platform), Some(platform), "{group}");
     }
 }

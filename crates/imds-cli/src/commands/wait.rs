@@ -52,10 +52,8 @@ pub(super) async fn until(selectors: &[Selector], session: &Session) -> Result<(
             Step::Never(missing) => return Err(missing),
             Step::Again(still) => missing = still,
         }
-        let pause = pause(round, fastrand::f64());
-        if Instant::now() + pause >= deadline {
-            break;
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Some(pause) = pause_within(left, pause(round, fastrand::f64())) else { break };
         if let Some((what, error)) = missing.first() {
             tracing::info!(what, %error, ?pause, "not there yet; trying again");
         }
@@ -125,6 +123,12 @@ fn pause(round: u32, chance: f64) -> Duration {
     longest.mul_f64(0.5 + chance / 2.0)
 }
 
+/// Half of the time that is left at most, so that the end of somebody's patience isn't slept away; nothing where too little
+/// is left for another try.
+fn pause_within(left: Duration, pause: Duration) -> Option<Duration> {
+    (left >= FIRST_PAUSE / 2).then(|| pause.min(left / 2))
+}
+
 #[cfg(test)]
 mod tests {
     use imds::Field;
@@ -182,6 +186,17 @@ mod tests {
             assert!(matches!(judged(kind), Step::Never(_)), "{kind}");
         }
         assert!(matches!(judged(ErrorKind::Unknown), Step::Again(_)));
+    }
+
+    #[test]
+    fn no_patience_is_slept_away() {
+        let within = |left, pause| {
+            pause_within(Duration::from_millis(left), Duration::from_millis(pause)).map(|it| it.as_millis())
+        };
+        assert_eq!(within(60_000, 5_000), Some(5_000));
+        assert_eq!(within(4_000, 5_000), Some(2_000));
+        assert_eq!(within(125, 5_000), Some(62));
+        assert_eq!(within(124, 10), None);
     }
 
     #[test]

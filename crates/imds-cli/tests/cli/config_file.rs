@@ -49,7 +49,11 @@ fn every_setting_takes_effect() {
     assert_eq!(with_file(&endpoint, "detect", &[]).result(), (0, "gcp\n"));
     let ran = with_file(&(endpoint.clone() + "log = \"trace\"\n"), "detect", &[]);
     assert!(ran.stderr.contains("trace: "), "{}", ran.stderr);
-    assert_eq!(with_file("imdsv1 = false\n", "get region --fake aws:v1-only", &[]).code, 5);
+    let v1_only = |variables: &[(&str, &str)]| {
+        with_file("imdsv1 = false\n", "get region --fake aws:v1-only", variables).code
+    };
+    assert_eq!(v1_only(&[]), 5);
+    assert_eq!(v1_only(&[("AWS_EC2_METADATA_V1_DISABLED", "false")]), 0, "the variable precedes the file");
 
     let folder = Folder::new();
     folder.write("sys/class/dmi/id/product_name", "Google Compute Engine\n");

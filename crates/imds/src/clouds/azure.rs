@@ -104,6 +104,16 @@ pub(super) fn cluster(documents: &Documents) -> Result<Option<Extracted>, Error>
     })
 }
 
+/// Whether a resource group is one that AKS made for a cluster's nodes, even if its name can be split in several ways.
+pub(crate) fn is_of_a_cluster(group: &str) -> bool {
+    let parts: Vec<&str> = group.split('_').collect();
+    match parts.as_slice() {
+        [mc, _, cluster, _] => mc.eq_ignore_ascii_case("MC") && !cluster.is_empty(),
+        [mc, rest @ ..] => mc.eq_ignore_ascii_case("MC") && rest.len() > 3,
+        [] => false,
+    }
+}
+
 /// The interfaces, with the public addresses of the load balancer's document. The order of the document isn't
 /// meaningful and none is marked as primary: the first with an IPv4 address counts as it.
 pub(super) fn interfaces(documents: &Documents) -> Result<Option<Extracted>, Error> {

@@ -15,7 +15,7 @@ mod shape;
 pub(crate) mod description;
 
 mod aws;
-mod azure;
+pub(crate) mod azure;
 #[cfg(feature = "cloud-files")]
 pub(crate) mod file;
 pub(crate) mod functions;

@@ -52,15 +52,20 @@ fn network_forbidden(facts: &Facts) -> Option<Finding> {
     if error.kind() != ErrorKind::NetworkForbidden && !undecided {
         return None;
     }
-    let cause = match facts.network {
-        Network::Loopback => "only loopback addresses may be contacted (IMDS_NETWORK=loopback)",
-        Network::On | Network::Off => "the network may not be used (IMDS_NETWORK=off, or --offline)",
+    let (cause, value, elsewhere) = match facts.network {
+        Network::Loopback => {
+            ("only loopback addresses may be contacted", "loopback", "`network` in the file of settings")
+        }
+        Network::On | Network::Off => {
+            ("the network may not be used", "off", "--offline, or `network` in the file of settings")
+        }
     };
-    Some(
-        Finding::error(cause)
-            .command("unset IMDS_NETWORK")
-            .advice("leave out --offline; the file of settings may say `network`, too"),
-    )
+    let variables = &facts.neighbours.variables;
+    if variables.iter().any(|(name, set)| name == "IMDS_NETWORK" && set.eq_ignore_ascii_case(value)) {
+        let finding = Finding::error(format!("{cause} (IMDS_NETWORK={value})"));
+        return Some(finding.command("unset IMDS_NETWORK"));
+    }
+    Some(Finding::error(format!("{cause} ({elsewhere})")).advice("leave that out"))
 }
 
 fn no_cloud(facts: &Facts) -> Option<Finding> {
