@@ -308,7 +308,9 @@ fn this_machine(arguments: &Global, environment: &Environment, file: &File) -> C
     if let Some((name, place)) = file.cloud.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD")) {
         builder = builder.cloud(name, place);
     }
-    if let Some((names, place)) = &file.clouds {
+    // Whoever tells a cloud above the file doesn't mean the file's limits.
+    let limits = file.clouds.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD") && arguments.cloud.is_none());
+    if let Some((names, place)) = limits {
         builder = builder.clouds(names, place);
     }
     let endpoint = file.endpoint.as_ref().filter(|_| {

@@ -277,7 +277,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// The only clouds that may be found or asked.
+    /// The only clouds that may be found or asked; one that is [told](Self::cloud) has to be among them.
     pub fn clouds(mut self, names: &[String], origin: &str) -> Self {
         self.clouds = Some((names.to_vec(), origin.to_owned()));
         self
@@ -456,12 +456,20 @@ impl ConfigBuilder {
             Some((name, origin)) => Some((outcome(&known, &name, &origin)?, origin)),
             None => None,
         };
-        let permitted = match self.clouds {
+        let permitted: Option<Vec<CloudName>> = match &self.clouds {
             Some((names, origin)) => {
-                Some(names.iter().map(|name| cloud(&known, name, &origin)).collect::<Result<_, _>>()?)
+                Some(names.iter().map(|name| cloud(&known, name, origin)).collect::<Result<_, _>>()?)
             }
             None => None,
         };
+        if let (Some((Outcome::Cloud(told), origin)), Some(permitted), Some((_, limit))) =
+            (&forced, &permitted, &self.clouds)
+            && !permitted.contains(told)
+        {
+            let message = format!("{origin} says {told}, and {limit} doesn't permit it");
+            let remedy = format!("leave out one of the two, or let {limit} name {told}, too");
+            return Err(Error::new(ErrorKind::Usage, message).with_remedy(remedy));
+        }
         let endpoint = match self.endpoint.clone().or_else(|| set("IMDS_URL")) {
             Some((url, origin)) => Some(Endpoint::parse(&url, &origin)?),
             None => None,

@@ -151,7 +151,8 @@ impl MetadataSettings {
         if let Some((name, place)) = self.cloud.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD")) {
             builder = builder.cloud(name, place);
         }
-        if let Some((names, place)) = &self.clouds {
+        // Whoever tells a cloud above the file doesn't mean the file's limits.
+        if let Some((names, place)) = self.clouds.as_ref().filter(|_| unset("IMDS_FORCE_CLOUD")) {
             builder = builder.clouds(names, place);
         }
         if let Some((url, place)) =

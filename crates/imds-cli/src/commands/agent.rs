@@ -160,8 +160,11 @@ impl Told {
     /// The settings as they are now: the agent's file, below variables, below options.
     fn settings(&self) -> Result<Settings, Vec<Error>> {
         let read = config::Config::read(self.global.config.as_deref(), &self.owner);
-        #[cfg_attr(not(feature = "fake"), expect(unused_mut, reason = "a made-up machine changes it"))]
         let mut config = read.map_err(|invalid: Invalid| invalid.errors().collect::<Vec<_>>())?;
+        if self.global.cloud.is_some() {
+            // Whoever tells a cloud above the file doesn't mean the file's limits.
+            config.metadata.clouds = None;
+        }
         let builder = match &self.machine {
             Machine::This => config.metadata.client(&self.environment),
             #[cfg(feature = "fake")]

@@ -47,6 +47,18 @@ fn every_setting_takes_effect() {
     let endpoint = format!("endpoint = \"{}\"\n", gcp.url());
     assert_eq!(with_file(&(endpoint.clone() + "clouds = [\"aws\"]\n"), "detect", &[]).code, 6);
     assert_eq!(with_file(&endpoint, "detect", &[]).result(), (0, "gcp\n"));
+    // Who tells the cloud above the file doesn't mean its limits; beside a limit of the same line it is a mistake.
+    let limited = endpoint.clone() + "clouds = [\"aws\"]\n";
+    let forced = ("IMDS_FORCE_CLOUD", "gcp");
+    assert_eq!(with_file(&limited, "detect --cloud gcp", &[]).result(), (0, "gcp\n"));
+    assert_eq!(with_file(&limited, "detect", &[forced]).result(), (0, "gcp\n"));
+    for (line, variables) in
+        [("detect --cloud gcp --clouds aws", &[][..]), ("detect --clouds aws", &[forced])]
+    {
+        let ran = with_file(&endpoint, line, variables);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("says gcp, and --clouds doesn't permit it"), "{}", ran.stderr);
+    }
     let ran = with_file(&(endpoint.clone() + "log = \"trace\"\n"), "detect", &[]);
     assert!(ran.stderr.contains("trace: "), "{}", ran.stderr);
     let v1_only = |variables: &[(&str, &str)]| {
