@@ -16,9 +16,9 @@ use crate::api::announcements::{self, Announcements};
 use crate::events::{self, Board};
 use crate::executor::part::Executing;
 use crate::metrics::Metrics;
-use crate::sandbox::directory_of;
+use crate::sandbox::{Accounts, directory_of};
 use crate::server::part::{self, Bound};
-use crate::start::{ReadSettings, Started};
+use crate::start::{ReadSettings, Started, strangers};
 use crate::store::View;
 use crate::systemd::Notifier;
 use crate::worker::{Context, Settings, Worker};
@@ -184,8 +184,16 @@ async fn attend(
 /// Puts the configuration in force as it is now, unless something is wrong with it.
 async fn reload(worker: &Worker, read: &ReadSettings, executing: &Executing, notifier: &Notifier) {
     notifier.reloading();
-    // The executor reads the file itself, and judges what only it may look at.
-    let both = async { Ok((read()?, executing.reload().await?)) };
+    let both = async {
+        let settings = read()?;
+        let strangers = strangers(&settings.config, &Accounts::of_this_machine());
+        if !strangers.is_empty() {
+            return Err(strangers);
+        }
+        // The executor reads the file itself, and judges what only it may look at. It is asked last: what it finds right is
+        // in force there.
+        Ok((settings, executing.reload().await?))
+    };
     match both.await {
         Ok((settings, plan)) => {
             let before = Arc::clone(&worker.context().settings.borrow());

@@ -163,24 +163,42 @@ fn limits_of(config: &config::Limits) -> Limits {
     }
 }
 
+/// What can be done where somebody is named whom nobody knows.
+const STRANGER: &str = "name an account that this machine's own files know, or give its number";
+
+/// Those who are named under `[access]` and whom this machine doesn't know, each with the place in the file.
+pub(crate) fn strangers(config: &Config, accounts: &Accounts) -> Vec<Error> {
+    let of = |key: &str, principals: &[Principal]| -> Vec<Error> {
+        let named = principals.iter().enumerate();
+        let strangers =
+            named.filter_map(|(number, principal)| Some((number, who(principal, accounts).err()?)));
+        let mistake = |(number, why)| {
+            let wrong = config.places.mistake(&format!("{key}[{number}]"), format!("{key}: {why}"));
+            wrong.with_remedy(STRANGER)
+        };
+        strangers.map(mistake).collect()
+    };
+    let mut wrong = of("access.public", &config.access.public);
+    wrong.extend(of("access.private", &config.access.private));
+    wrong
+}
+
+fn who(principal: &Principal, accounts: &Accounts) -> Result<Who, String> {
+    Ok(match principal {
+        Principal::Everybody => Who::Everybody,
+        Principal::Root => Who::Root,
+        Principal::Uid(uid) => Who::User(*uid),
+        Principal::Gid(gid) => Who::Group(*gid),
+        Principal::User(name) => Who::User(accounts.user(name)?.uid),
+        Principal::Group(name) => Who::Group(accounts.group(name)?),
+    })
+}
+
 /// Who may see what, with the numbers of those who are named.
 fn access_of(config: &config::Access, accounts: &Accounts) -> Result<Access, Error> {
-    let who = |key: &'static str, principal: &Principal| {
-        let missing = |why: String| {
-            let remedy = "name an account that this machine's own files know, or give its number";
-            Error::new(ErrorKind::Usage, why).with_path(key).with_remedy(remedy)
-        };
-        Ok::<_, Error>(match principal {
-            Principal::Everybody => Who::Everybody,
-            Principal::Root => Who::Root,
-            Principal::Uid(uid) => Who::User(*uid),
-            Principal::Gid(gid) => Who::Group(*gid),
-            Principal::User(name) => Who::User(accounts.user(name).map_err(missing)?.uid),
-            Principal::Group(name) => Who::Group(accounts.group(name).map_err(missing)?),
-        })
-    };
     let all = |key, principals: &[Principal]| -> Result<Vec<Who>, Error> {
-        principals.iter().map(|principal| who(key, principal)).collect()
+        let missing = |why: String| Error::new(ErrorKind::Usage, why).with_path(key).with_remedy(STRANGER);
+        principals.iter().map(|principal| who(principal, accounts).map_err(missing)).collect()
     };
     Ok(Access {
         public: all("access.public", &config.public)?,
