@@ -240,7 +240,12 @@ fn only_at_the_start(before: &Settings, now: &Settings) -> Vec<&'static str> {
     }
     let listen = |tcp: &Option<crate::config::Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
     compare("tcp.listen", listen(&before.tcp) != listen(&now.tcp));
+    // Of a door that is opened or closed it is told already.
+    let hosts = before.tcp.as_ref().zip(now.tcp.as_ref());
+    compare("tcp.hosts", hosts.is_some_and(|(before, now)| before.hosts != now.hosts));
     compare("metrics.listen", before.metrics != now.metrics);
+    // Seats are counted from the first connection on, and descriptors for them were set aside while that was allowed.
+    compare("limits", before.limits != now.limits);
     keys
 }
 
