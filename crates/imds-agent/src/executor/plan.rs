@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// Which plan it is: both processes have read the configuration, and have to have read the same.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 16]);
 
 impl fmt::Debug for Fingerprint {

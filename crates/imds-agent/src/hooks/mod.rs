@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`notice`] | [`Notice`]: what a hook is told |
 //! | [`dispatch`](mod@dispatch) | which hooks hear of which event, and how often they are tried |
+//! | [`under_way`] | what was started, so that a change of the configuration starts nothing twice |
 //! | [`run`](mod@run) | one try |
 //! | [`body`] | what is posted: the notice, or a text of the user's with parts of it |
 //! | [`signature`] | who posted it |
@@ -21,6 +22,7 @@ pub mod notice;
 pub mod run;
 pub mod signature;
 mod tls;
+pub mod under_way;
 pub mod webhook;
 
 use std::path::PathBuf;
@@ -49,7 +51,7 @@ pub struct Hook {
 }
 
 /// What a hook does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Runs a program with these arguments.
     Command(Vec<String>),
@@ -58,7 +60,7 @@ pub enum Action {
 }
 
 /// What is posted where.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Webhook {
     /// The URL.
     pub url: String,
