@@ -42,7 +42,8 @@ pub async fn run(started: Started) -> Result<(), Error> {
     worker.spawn("status", tell_status(worker.context(), Arc::clone(&notifier), in_force.in_short()));
     notifier.ready();
     tracing::info!("started");
-    let failure = attend(&mut worker, &mut signals, &read, &executing, &notifier).await;
+    let reading = Reading { read, accounts: Accounts::of_this_machine() };
+    let failure = attend(&mut worker, &mut signals, reading, &executing, &notifier).await;
     notifier.stopping();
     drop(executing);
     let grace = worker.context().settings.borrow().config.agent.grace;
@@ -159,7 +160,7 @@ async fn count_refreshes(mut context: Context, metrics: Arc<Metrics>) -> Result<
 async fn attend(
     worker: &mut Worker,
     signals: &mut Signals,
-    read: &ReadSettings,
+    mut reading: Reading,
     executing: &Executing,
     notifier: &Notifier,
 ) -> Option<Error> {
@@ -174,19 +175,26 @@ async fn attend(
         tokio::select! {
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hang_up.recv() => reload(worker, read, executing, notifier).await,
+            _ = signals.hang_up.recv() => reload(worker, &mut reading, executing, notifier).await,
             error = worker.failed() => return Some(error),
             _ = fed => notifier.alive(),
         }
     }
 }
 
+/// What it takes to read the configuration anew.
+struct Reading {
+    read: ReadSettings,
+    accounts: Accounts,
+}
+
 /// Puts the configuration in force as it is now, unless something is wrong with it.
-async fn reload(worker: &Worker, read: &ReadSettings, executing: &Executing, notifier: &Notifier) {
+async fn reload(worker: &Worker, reading: &mut Reading, executing: &Executing, notifier: &Notifier) {
     notifier.reloading();
     let both = async {
-        let settings = read()?;
-        let strangers = strangers(&settings.config, &Accounts::of_this_machine());
+        let settings = (reading.read)()?;
+        reading.accounts = reading.accounts.again();
+        let strangers = strangers(&settings.config, &reading.accounts);
         if !strangers.is_empty() {
             return Err(strangers);
         }

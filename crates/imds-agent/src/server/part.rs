@@ -76,7 +76,8 @@ pub fn start(
 ) -> Result<impl Future<Output = Result<(), Error>> + Send + 'static, Error> {
     let config = context.settings.borrow().config.clone();
     let server = Server::new(limits_of(&config.limits), Arc::clone(metrics));
-    let rules = Arc::new(Rules::new(access_of(&config.access, &Accounts::of_this_machine())?));
+    let accounts = Accounts::of_this_machine();
+    let rules = Arc::new(Rules::new(access_of(&config.access, &accounts)?));
     let sources = Arc::new(Sources { store: Arc::clone(&context.store), announcements });
     let face = |guard| {
         let (rules, sources) = (Arc::clone(&rules), Arc::clone(&sources));
@@ -103,7 +104,7 @@ pub fn start(
         let address = listening.map_err(|error| nowhere("metrics.listen", "TCP", error))?;
         tracing::info!(%address, "metrics");
     }
-    Ok(attend(context, server, rules, bound.file))
+    Ok(attend(context, server, rules, accounts, bound.file))
 }
 
 /// Puts new rules in force until the agent ends, and ends the server then.
@@ -111,6 +112,7 @@ async fn attend(
     context: Context,
     server: Server,
     rules: Arc<Rules>,
+    mut accounts: Accounts,
     file: Option<SocketFile>,
 ) -> Result<(), Error> {
     let mut settings = context.settings;
@@ -123,7 +125,8 @@ async fn attend(
                     break;
                 }
                 let access = settings.borrow_and_update().config.access.clone();
-                match access_of(&access, &Accounts::of_this_machine()) {
+                accounts = accounts.again();
+                match access_of(&access, &accounts) {
                     Ok(access) => rules.replace(access),
                     Err(error) => tracing::error!("who may see what stays as it was: {error}"),
                 }
