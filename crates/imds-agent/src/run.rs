@@ -16,9 +16,9 @@ use crate::api::announcements::{self, Announcements};
 use crate::events::{self, Board};
 use crate::executor::part::Executing;
 use crate::metrics::Metrics;
-use crate::sandbox::directory_of;
+use crate::sandbox::{Accounts, directory_of};
 use crate::server::part::{self, Bound};
-use crate::start::{ReadSettings, Started};
+use crate::start::{ReadSettings, Started, strangers};
 use crate::store::View;
 use crate::systemd::Notifier;
 use crate::worker::{Context, Settings, Worker};
@@ -42,7 +42,8 @@ pub async fn run(started: Started) -> Result<(), Error> {
     worker.spawn("status", tell_status(worker.context(), Arc::clone(&notifier), in_force.in_short()));
     notifier.ready();
     tracing::info!("started");
-    let failure = attend(&mut worker, &mut signals, &read, &executing, &notifier).await;
+    let reading = Reading { read, accounts: Accounts::of_this_machine() };
+    let failure = attend(&mut worker, &mut signals, reading, &executing, &notifier).await;
     notifier.stopping();
     drop(executing);
     let grace = worker.context().settings.borrow().config.agent.grace;
@@ -159,7 +160,7 @@ async fn count_refreshes(mut context: Context, metrics: Arc<Metrics>) -> Result<
 async fn attend(
     worker: &mut Worker,
     signals: &mut Signals,
-    read: &ReadSettings,
+    mut reading: Reading,
     executing: &Executing,
     notifier: &Notifier,
 ) -> Option<Error> {
@@ -174,18 +175,33 @@ async fn attend(
         tokio::select! {
             _ = signals.terminate.recv() => return None,
             _ = signals.interrupt.recv() => return None,
-            _ = signals.hang_up.recv() => reload(worker, read, executing, notifier).await,
+            _ = signals.hang_up.recv() => reload(worker, &mut reading, executing, notifier).await,
             error = worker.failed() => return Some(error),
             _ = fed => notifier.alive(),
         }
     }
 }
 
+/// What it takes to read the configuration anew.
+struct Reading {
+    read: ReadSettings,
+    accounts: Accounts,
+}
+
 /// Puts the configuration in force as it is now, unless something is wrong with it.
-async fn reload(worker: &Worker, read: &ReadSettings, executing: &Executing, notifier: &Notifier) {
+async fn reload(worker: &Worker, reading: &mut Reading, executing: &Executing, notifier: &Notifier) {
     notifier.reloading();
-    // The executor reads the file itself, and judges what only it may look at.
-    let both = async { Ok((read()?, executing.reload().await?)) };
+    let both = async {
+        let settings = (reading.read)()?;
+        reading.accounts = reading.accounts.again();
+        let strangers = strangers(&settings.config, &reading.accounts);
+        if !strangers.is_empty() {
+            return Err(strangers);
+        }
+        // The executor reads the file itself, and judges what only it may look at. It is asked last: what it finds right is
+        // in force there.
+        Ok((settings, executing.reload().await?))
+    };
     match both.await {
         Ok((settings, plan)) => {
             let before = Arc::clone(&worker.context().settings.borrow());
@@ -232,7 +248,12 @@ fn only_at_the_start(before: &Settings, now: &Settings) -> Vec<&'static str> {
     }
     let listen = |tcp: &Option<crate::config::Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
     compare("tcp.listen", listen(&before.tcp) != listen(&now.tcp));
+    // Of a door that is opened or closed it is told already.
+    let hosts = before.tcp.as_ref().zip(now.tcp.as_ref());
+    compare("tcp.hosts", hosts.is_some_and(|(before, now)| before.hosts != now.hosts));
     compare("metrics.listen", before.metrics != now.metrics);
+    // Seats are counted from the first connection on, and descriptors for them were set aside while that was allowed.
+    compare("limits", before.limits != now.limits);
     keys
 }
 

@@ -124,25 +124,31 @@ pub fn start(start: Start) -> Result<Started, Vec<Error>> {
     Ok(Started { worker, board, bound, executor, read, notifier: manager.notifier, metrics, in_force })
 }
 
-/// Everything that can be said of what the executor is to do, before it does anything.
+/// Everything that can be said of the settings on this machine before anything is done: of those who are named in them, and
+/// of what the executor is to do.
 ///
 /// # Errors
-/// All that can't be done.
+/// All that can't be done, each with its place in the file.
 pub fn try_out(settings: &Settings, accounts: &Accounts) -> Result<(), Vec<Error>> {
-    let usage = |why: String| Error::new(ErrorKind::Usage, why);
-    match Plan::of(settings, accounts) {
-        Ok(_) => Ok(()),
-        Err(wrong) => Err(wrong.into_iter().map(usage).collect()),
-    }
+    let mut wrong = strangers(&settings.config, accounts);
+    wrong.extend(Plan::of(settings, accounts).err().into_iter().flatten());
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// Whom the worker is to become, or to show something, and whom this machine doesn't know: each with the place in the file.
+/// The worker itself can tell, whatever it has given up.
+pub(crate) fn strangers(config: &Config, accounts: &Accounts) -> Vec<Error> {
+    let mut wrong: Vec<Error> = account(config, accounts).err().into_iter().collect();
+    wrong.extend(part::strangers(config, accounts));
+    wrong
 }
 
 /// Whom the worker becomes.
 fn account(config: &Config, accounts: &Accounts) -> Result<Option<Account>, Error> {
     let Some(user) = &config.agent.user else { return Ok(None) };
     accounts.user(user).map(Some).map_err(|why| {
-        Error::new(ErrorKind::Usage, why)
-            .with_path("agent.user")
-            .with_remedy("make this user, name another, or leave the key out")
+        let wrong = config.places.mistake("agent.user", format!("agent.user: {why}"));
+        wrong.with_remedy("make this user, name another, or leave the key out")
     })
 }
 

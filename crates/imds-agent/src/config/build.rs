@@ -14,7 +14,7 @@ use super::read::{At, Reader, Table, usage};
 use super::settings::{EVENT_KINDS, EVENT_STATES, FORMATS, MISSING, SYSTEM_CALLS};
 use super::{
     Access, Agent, Config, EnvFile, Events, Headers, Hook, HookAction, Limits, MetadataSettings, Owner,
-    Principal, RenderedFile, Sandbox, Tcp, ValueFiles, Writing,
+    Places, Principal, RenderedFile, Sandbox, Tcp, ValueFiles, Writing,
 };
 use crate::sandbox::Calls;
 
@@ -51,6 +51,7 @@ pub(super) fn defaults(owner: &Owner) -> Config {
             read_time: Duration::from_secs(5),
             idle: Duration::from_secs(60),
         },
+        places: Places::default(),
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) fn build(text: &str, name: &str, owner: &Owner) -> Result<Config, Inv
     let document = document.get_ref();
     reader.check_names(document);
     let default = defaults(owner);
-    let config = Config {
+    let mut config = Config {
         agent: agent(&mut reader, Table::one(document, "agent"), owner, default.agent),
         sandbox: sandbox(&mut reader, Table::one(document, "sandbox"), default.sandbox),
         metadata: metadata(&mut reader, Table::one(document, "metadata"), name, text),
@@ -83,7 +84,9 @@ pub(super) fn build(text: &str, name: &str, owner: &Owner) -> Result<Config, Inv
             .filter_map(|table| hook(&mut reader, table))
             .collect(),
         limits: limits(&mut reader, Table::one(document, "limits"), default.limits),
+        places: Places::default(),
     };
+    config.places = reader.places();
     fit_together(&mut reader, document, &config);
     reader.finish(config)
 }

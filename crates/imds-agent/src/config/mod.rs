@@ -11,9 +11,11 @@
 //! | `print` | the default file and the JSON schema, out of the table |
 //! | `principal` | [`Principal`]: who may see something |
 //! | `problem` | [`Invalid`]: what is wrong, by line and column |
+//! | `places` | [`Places`]: where each setting stands, for what only turns out to be wrong on the machine |
 
 mod build;
 mod names;
+mod places;
 mod principal;
 mod print;
 mod problem;
@@ -31,6 +33,7 @@ use imds::machine::Environment;
 use imds::{ConfigBuilder, Error, Network, RefreshPolicy};
 use imds_template::{Format, Missing};
 
+pub use places::Places;
 pub use principal::Principal;
 pub use print::{default_text, schema};
 pub use problem::{Invalid, Problem};
@@ -75,6 +78,8 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// What callers may cost.
     pub limits: Limits,
+    /// Where in the file all this stands.
+    pub places: Places,
 }
 
 /// The agent itself.

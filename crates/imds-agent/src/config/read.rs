@@ -1,5 +1,6 @@
 //! Reads values out of the file, and collects what is wrong with them instead of stopping at the first.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use imds::model::field::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::names::{header, kind};
+use super::places::Places;
 use super::principal::Principal;
 use super::problem::{Invalid, Problem, position};
 use super::settings::{Section, section};
@@ -25,6 +27,8 @@ pub(super) struct Reader<'t> {
     text: &'t str,
     file: &'t str,
     problems: Vec<Problem>,
+    /// Where the settings stand that were looked for.
+    places: BTreeMap<String, usize>,
 }
 
 /// One table of the file.
@@ -34,11 +38,13 @@ pub(super) struct Table<'d> {
     table: &'d DeTable<'d>,
     /// Where it begins.
     at: usize,
+    /// Which of several of the same name it is, from 0.
+    number: Option<usize>,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str, file: &'t str) -> Self {
-        Self { text, file, problems: Vec::new() }
+        Self { text, file, problems: Vec::new(), places: BTreeMap::new() }
     }
 
     /// Notes a problem at a byte.
@@ -57,6 +63,11 @@ impl<'t> Reader<'t> {
         if self.problems.is_empty() { Ok(value) } else { Err(Invalid::new(self.file, self.problems)) }
     }
 
+    /// Where everything stands that was looked for so far.
+    pub(super) fn places(&self) -> Places {
+        Places::new(self.file, self.text, self.places.clone())
+    }
+
     /// What isn't TOML.
     pub(super) fn syntax(&mut self, errors: &[toml::de::Error]) {
         for error in errors {
@@ -65,13 +76,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn value<'d>(&self, table: Option<Table<'d>>, key: &str) -> Option<At<&'d DeValue<'d>>> {
+    fn value<'d>(&mut self, table: Option<Table<'d>>, key: &str) -> Option<At<&'d DeValue<'d>>> {
         let table = table?;
         debug_assert!(
             table.section.settings.iter().any(|setting| setting.key == key),
             "{key} isn't in the table of settings"
         );
-        table.table.get(key).map(|value| (value.get_ref(), value.span().start))
+        let value = table.table.get(key)?;
+        self.places.insert(table.setting(key), value.span().start);
+        Some((value.get_ref(), value.span().start))
     }
 
     fn wrong_shape(&mut self, at: usize, key: &str, wanted: &str, found: &DeValue<'_>) {
@@ -254,7 +267,10 @@ impl<'t> Reader<'t> {
             return None;
         };
         let mut texts = Vec::new();
-        for item in array {
+        for (number, item) in array.iter().enumerate() {
+            if let Some(table) = table {
+                self.places.insert(format!("{}[{number}]", table.setting(key)), item.span().start);
+            }
             match item.get_ref() {
                 DeValue::String(text) => texts.push((text.to_string(), item.span().start)),
                 other => self.wrong_shape(item.span().start, key, "a list of texts", other),
@@ -311,7 +327,7 @@ impl<'d> Table<'d> {
         let section = section(name)?;
         let (key, value) = document.get_key_value(name)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Self { section, table, at: key.span().start }),
+            DeValue::Table(table) => Some(Self { section, table, at: key.span().start, number: None }),
             _ => None,
         }
     }
@@ -320,11 +336,22 @@ impl<'d> Table<'d> {
     pub(super) fn all(document: &'d DeTable<'d>, name: &str) -> Vec<Self> {
         let (Some(section), Some(value)) = (section(name), document.get(name)) else { return Vec::new() };
         let DeValue::Array(array) = value.get_ref() else { return Vec::new() };
-        let tables = array.iter().filter_map(|item| match item.get_ref() {
-            DeValue::Table(table) => Some(Self { section, table, at: item.span().start }),
+        let tables = array.iter().enumerate().filter_map(|(number, item)| match item.get_ref() {
+            DeValue::Table(table) => {
+                Some(Self { section, table, at: item.span().start, number: Some(number) })
+            }
             _ => None,
         });
         tables.collect()
+    }
+
+    /// What a setting in it is called in the whole file.
+    fn setting(&self, key: &str) -> String {
+        let name = self.section.name;
+        match self.number {
+            Some(number) => format!("{name}[{number}].{key}"),
+            None => format!("{name}.{key}"),
+        }
     }
 
     /// Where it begins.

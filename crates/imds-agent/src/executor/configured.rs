@@ -1,7 +1,8 @@
 //! The plan that a configuration makes.
 
+use imds::{Error, ErrorKind};
 use imds_files::Attributes;
-use imds_template::Grammar;
+use imds_template::{Grammar, Problem, Template};
 
 use super::Plan;
 use super::plan::read_template;
@@ -16,16 +17,41 @@ impl Plan {
     /// The plan that the settings make on this machine.
     ///
     /// # Errors
-    /// Everything that can't be done: owners that there aren't, hooks that can't work.
-    pub fn of(settings: &Settings, accounts: &Accounts) -> Result<Self, Vec<String>> {
+    /// Everything that can't be done: owners that there aren't, templates that can't be read or understood, hooks that can't
+    /// work. Each with its place in the file.
+    pub fn of(settings: &Settings, accounts: &Accounts) -> Result<Self, Vec<Error>> {
         let config = &settings.config;
+        let grammar =
+            Grammar::default().with_clouds(settings.client.clouds().into_iter().map(|cloud| cloud.name));
         let mut wrong = Vec::new();
         let mut files = Vec::new();
-        for file in &config.files {
-            match rendered(file, accounts) {
-                Ok(file) => files.push(file),
-                Err(why) => wrong.push(format!("{}: {why}", file.target.display())),
+        for (number, file) in config.files.iter().enumerate() {
+            let mut mistake = |key: &str, why: String, remedy: Option<String>| {
+                let mistake = config.places.mistake(&format!("files[{number}].{key}"), why);
+                wrong.push(match remedy {
+                    Some(remedy) => mistake.with_remedy(remedy),
+                    None => mistake,
+                });
+            };
+            let target = file.target.display();
+            let file = rendered(file, accounts, |key, why| mistake(key, format!("{target}: {why}"), None));
+            for (why, remedy) in problems_of(&file, &grammar) {
+                mistake("template", why, remedy);
             }
+            files.push(file);
+        }
+        let hooks = hooks(&config.hooks);
+        for hook in &hooks {
+            let name = &hook.name;
+            let mistakes = hook.mistakes().into_iter();
+            wrong.extend(
+                mistakes.map(|(key, why)| {
+                    config.places.mistake(&format!("{name}.{key}"), format!("{name}: {why}"))
+                }),
+            );
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         let env_file = config.env_file.as_ref().map(|file| EnvFile {
             path: file.path.clone(),
@@ -36,17 +62,9 @@ impl Plan {
             .values
             .as_ref()
             .map(|values| ValueFiles { directory: values.directory.clone(), mode: values.mode });
-        let grammar =
-            Grammar::default().with_clouds(settings.client.clouds().into_iter().map(|cloud| cloud.name));
-        let network = settings.client.network();
-        match Self::new(files, env_file, values, hooks(&config.hooks), grammar, network) {
-            Ok(plan) if wrong.is_empty() => Ok(plan),
-            Ok(_) => Err(wrong),
-            Err(more) => {
-                wrong.extend(more);
-                Err(wrong)
-            }
-        }
+        // What this finds has come about since all was looked at above.
+        Self::new(files, env_file, values, hooks, grammar, settings.client.network())
+            .map_err(|wrong| wrong.into_iter().map(|why| Error::new(ErrorKind::Usage, why)).collect())
     }
 }
 
@@ -100,10 +118,23 @@ fn kind(name: &str) -> Option<Kind> {
     Kind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
-fn rendered(file: &config::RenderedFile, accounts: &Accounts) -> Result<Rendered, String> {
-    let owner = file.owner.as_deref().map(|owner| accounts.user(owner)).transpose()?;
-    let group = file.group.as_deref().map(|group| accounts.group(group)).transpose()?;
-    Ok(Rendered {
+/// What is written; `wrong` hears of each account that there isn't, with its setting.
+fn rendered(
+    file: &config::RenderedFile,
+    accounts: &Accounts,
+    mut wrong: impl FnMut(&str, String),
+) -> Rendered {
+    let owner = file.owner.as_deref().map(|owner| accounts.user(owner)).transpose();
+    let owner = owner.unwrap_or_else(|why| {
+        wrong("owner", why);
+        None
+    });
+    let group = file.group.as_deref().map(|group| accounts.group(group)).transpose();
+    let group = group.unwrap_or_else(|why| {
+        wrong("group", why);
+        None
+    });
+    Rendered {
         template: file.template.clone(),
         source: read_template(&file.template),
         target: file.target.clone(),
@@ -113,7 +144,22 @@ fn rendered(file: &config::RenderedFile, accounts: &Accounts) -> Result<Rendered
         check: file.check.clone(),
         reload: file.reload.clone(),
         time: file.timeout,
-    })
+    }
+}
+
+/// What is wrong with the template of a file, whatever the values are, and what can be done.
+fn problems_of(file: &Rendered, grammar: &Grammar) -> Vec<(String, Option<String>)> {
+    let source = match &file.source {
+        Ok(source) => source,
+        Err(why) => return vec![(why.clone(), None)],
+    };
+    let Err(errors) = Template::parse_with(source, file.format, grammar) else { return Vec::new() };
+    let in_words = |problem: &Problem| {
+        let place = problem.position().map(|position| format!(":{position}")).unwrap_or_default();
+        let why = format!("{}{place}: {}", file.template.display(), problem.message());
+        (why, problem.remedy().map(str::to_owned))
+    };
+    errors.problems().map(in_words).collect()
 }
 
 #[cfg(test)]
@@ -180,10 +226,12 @@ mod tests {
     #[test]
     fn owners_that_there_arent_are_all_told() {
         let settings = settings(
-            "[[files]]\ntemplate = \"/a\"\ntarget = \"/b\"\nowner = \"nobody-here\"\n\
-             [[files]]\ntemplate = \"/a\"\ntarget = \"/c\"\ngroup = \"no-group\"\n",
+            "[[files]]\ntemplate = \"/dev/null\"\ntarget = \"/b\"\nowner = \"nobody-here\"\n\
+             [[files]]\ntemplate = \"/dev/null\"\ntarget = \"/c\"\ngroup = \"no-group\"\n",
         );
         let wrong = Plan::of(&settings, &accounts()).unwrap_err();
-        assert!(wrong[0].starts_with("/b: ") && wrong[1].contains("no-group"), "{wrong:?}");
+        let said: Vec<(Option<&str>, &str)> = wrong.iter().map(|it| (it.path(), it.message())).collect();
+        assert!(said[0].1.starts_with("/b: ") && said[1].1.contains("no-group"), "{said:?}");
+        assert_eq!([said[0].0, said[1].0], [Some("agent.toml:4:9"), Some("agent.toml:8:9")]);
     }
 }

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Fingerprint;
 use super::protocol::{FileOutcome, Outcome, Reply, Request, Summary, Tried, Values, Work, receive, send};
-use crate::hooks::Notice;
+use crate::hooks::under_way::places;
+use crate::hooks::{Hook, Notice};
 use crate::task::task;
 
 /// How many requests may wait to be sent.
@@ -23,7 +24,15 @@ pub struct Link(Arc<Inner>);
 struct Inner {
     requests: mpsc::Sender<Request>,
     waiting: Arc<Mutex<Waiting>>,
+    moved: Mutex<Moved>,
     gone: watch::Receiver<bool>,
+}
+
+/// Where the hooks of earlier plans are in the one that is in force.
+#[derive(Debug, Default)]
+struct Moved {
+    now: Option<(Fingerprint, Vec<Hook>)>,
+    earlier: HashMap<Fingerprint, Vec<Option<usize>>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +90,7 @@ impl Link {
             // Nobody is left who could ask: the executor hears that, and ends. It may be gone already.
             let _ = to.shutdown().await;
         }));
-        Self(Arc::new(Inner { requests, waiting, gone }))
+        Self(Arc::new(Inner { requests, waiting, moved: Mutex::default(), gone }))
     }
 
     /// Waits until the executor is gone. Cancel-safe. What this returns keeps no executor alive: it ends when no [`Link`] to
@@ -127,12 +136,41 @@ impl Link {
         }
     }
 
-    /// Tries a hook once: the one of this number in this plan.
+    /// From now on another plan is in force, with these hooks: who was to try a hook of the one before, tries it where it is
+    /// now.
+    pub fn moved(&self, before: (Fingerprint, &[Hook]), now: (Fingerprint, Vec<Hook>)) {
+        let places = places(before.1, &now.1);
+        let mut moved = self.0.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        for earlier in moved.earlier.values_mut() {
+            for place in earlier {
+                *place = place.and_then(|place| places.get(place).copied().flatten());
+            }
+        }
+        moved.earlier.insert(before.0, places);
+        // It may have been in force before.
+        moved.earlier.remove(&now.0);
+        moved.now = Some(now);
+    }
+
+    /// The plan in force, and a hook's number in it; nothing where the plan doesn't name it any more, or not for this.
+    fn place_of(&self, plan: Fingerprint, number: usize, notice: &Notice) -> Option<(Fingerprint, usize)> {
+        let moved = self.0.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some((now, hooks)), Some(places)) = (&moved.now, moved.earlier.get(&plan)) else {
+            return Some((plan, number));
+        };
+        let place = places.get(number).copied().flatten()?;
+        hooks.get(place).filter(|hook| hook.hears(&notice.event)).map(|_| (*now, place))
+    }
+
+    /// Tries a hook once: the one of this number in this plan, wherever it is [now](Self::moved).
     ///
     /// # Errors
     /// [`LinkError::Refused`] where `plan` isn't the one in force, there is no such hook, or it isn't about this;
     /// [`LinkError::Gone`].
     pub async fn hook(&self, plan: Fingerprint, number: usize, notice: &Notice) -> Result<Tried, LinkError> {
+        let Some((plan, number)) = self.place_of(plan, number, notice) else {
+            return Ok(Tried::Hopeless("the configuration doesn't name it any more".to_owned()));
+        };
         match self.ask(Work::Hook { plan, number, notice: Box::new(notice.clone()) }).await? {
             Outcome::Hook(tried) => Ok(tried),
             other => Err(unexpected(other)),

@@ -11,7 +11,7 @@ use super::protocol::Summary;
 use super::{Executor, Link, LinkError, hooks};
 use crate::events::{Board, Options};
 use crate::files::{Follow, Pace, follow};
-use crate::hooks::dispatch::{self, Dispatch, dispatch};
+use crate::hooks::dispatch::{self, Dispatch};
 use crate::metrics::Metrics;
 use crate::worker::{Context, Settings};
 
@@ -81,6 +81,13 @@ impl Executing {
 
     /// Puts settings in force, and the plan that was made of them.
     pub fn arrange(&self, settings: Arc<Settings>, plan: Option<Summary>) {
+        let before = Arc::clone(&self.arrangements.borrow());
+        if let (Some(link), Some(before_plan), Some(plan)) = (&self.link, &before.plan, &plan)
+            && before_plan.plan != plan.plan
+        {
+            let hooks_before = hooks(&before.settings.config.hooks);
+            link.moved((before_plan.plan, &hooks_before), (plan.plan, hooks(&settings.config.hooks)));
+        }
         self.arrangements.send_replace(Arc::new(Arrangement { settings, plan }));
     }
 
@@ -114,7 +121,7 @@ impl Executing {
     }
 
     /// Has hooks run, and events acknowledged, until the agent ends. What runs then is broken off, and stays owed: it is run
-    /// again after the next start, and so it is when a reload changes what is to be done.
+    /// again after the next start. A reload breaks off nothing, and starts no hook again that was started.
     ///
     /// # Errors
     /// Never; what goes wrong with a hook is logged.
@@ -125,6 +132,7 @@ impl Executing {
         metrics: Arc<Metrics>,
     ) -> Result<(), Error> {
         let mut arrangements = self.arrangements.subscribe();
+        let lasting = Arc::default();
         loop {
             let now = Arc::clone(&arrangements.borrow_and_update());
             let config = &now.settings.config;
@@ -135,7 +143,7 @@ impl Executing {
                 let plan = now.plan.as_ref().map(|plan| plan.plan);
                 // Hooks that nobody can run aren't heard of as done.
                 let hooks = if plan.is_some() { hooks(&config.hooks) } else { Vec::new() };
-                dispatch(Dispatch {
+                let dispatch = Dispatch {
                     board: Arc::clone(&board),
                     store: Arc::clone(&context.store),
                     hooks: Arc::new(hooks),
@@ -144,8 +152,8 @@ impl Executing {
                     client: Client::new(now.settings.client.clone()),
                     options: Options::from(&config.events),
                     pace: dispatch::Pace::default(),
-                })
-                .await;
+                };
+                dispatch::go_on(dispatch, &lasting).await;
             };
             tokio::pin!(dispatching);
             loop {
@@ -156,7 +164,6 @@ impl Executing {
                         if changed.is_err() {
                             return Ok(());
                         }
-                        // A hook that runs isn't broken off because something else was changed.
                         if differ(&now, &arrangements.borrow()) {
                             break;
                         }

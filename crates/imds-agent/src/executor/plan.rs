@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// Which plan it is: both processes have read the configuration, and have to have read the same.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 16]);
 
 impl fmt::Debug for Fingerprint {
@@ -47,8 +47,8 @@ impl Plan {
     /// A plan of these files and hooks.
     ///
     /// # Errors
-    /// Everything that can't be done, whatever the values are: a hook's URL, its template. A template of a file that can't be
-    /// read concerns that file alone, and is told when it is to be written.
+    /// Everything that can't be done, whatever the values are: a hook's URL, its template, its key. What is wrong with the
+    /// template of a file is told when that is to be written; [`Plan::of`] refuses it.
     pub fn new(
         files: Vec<Rendered>,
         env_file: Option<EnvFile>,
@@ -60,9 +60,7 @@ impl Plan {
         let mut wrong = Vec::new();
         let mut bodies = Vec::new();
         for hook in &hooks {
-            if let Err(why) = hook.check() {
-                wrong.push(format!("{}: {why}", hook.name));
-            }
+            wrong.extend(hook.mistakes().into_iter().map(|(_, why)| format!("{}: {why}", hook.name)));
             let template = match &hook.action {
                 Action::Webhook(webhook) => webhook.template.as_deref(),
                 Action::Command(_) => None,

@@ -14,9 +14,10 @@ use imds::{Client, Metadata};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::under_way::UnderWay;
 use super::{Action, Hook, Notice};
 use crate::events::acknowledge::acknowledge;
-use crate::events::{Board, Event, Options};
+use crate::events::{Board, Event, Options, Ticket};
 use crate::executor::protocol::Tried;
 use crate::executor::{Fingerprint, Link};
 use crate::metrics::{self, Metrics};
@@ -62,18 +63,18 @@ impl Pace {
 }
 
 /// Whose turn it is: what a hook is told of the end of an event mustn't overtake what it was told before.
-#[derive(Default)]
-struct Turns(Mutex<HashMap<(String, String, usize), Weak<Turn>>>);
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<(String, String, Action), Weak<Turn>>>);
 
 /// Held during one try.
 type Turn = tokio::sync::Mutex<()>;
 
 impl Turns {
     /// The turns of one hook with one event.
-    fn of(&self, event: &Event, number: usize) -> Arc<Turn> {
+    fn of(&self, event: &Event, hook: &Hook) -> Arc<Turn> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| turn.strong_count() > 0);
-        let whose = (event.source.clone(), event.id.clone(), number);
+        let whose = (event.source.clone(), event.id.clone(), hook.action.clone());
         if let Some(turn) = turns.get(&whose).and_then(Weak::upgrade) {
             return turn;
         }
@@ -131,18 +132,31 @@ impl fmt::Debug for Dispatch {
     }
 }
 
+/// What outlives a change of the configuration: hooks that run, and whose turn it is. What runs is broken off when the last one
+/// is dropped, and stays owed.
+#[derive(Debug, Default)]
+pub struct Lasting {
+    under_way: UnderWay,
+    turns: Turns,
+}
+
 /// Dispatches until it is dropped. What runs then is broken off, and stays owed.
 pub async fn dispatch(dispatch: Dispatch) {
+    go_on(dispatch, &Arc::default()).await;
+}
+
+/// The same, where hooks may run that an earlier one started: they run on when this is dropped, until `lasting` is.
+pub async fn go_on(dispatch: Dispatch, lasting: &Arc<Lasting>) {
     dispatch.board.take_back();
-    let turns = Arc::new(Turns::default());
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
             (ticket, event) = dispatch.board.owed() => {
-                let (dispatch, turns) = (dispatch.clone(), Arc::clone(&turns));
+                let (dispatch, lasting) = (dispatch.clone(), Arc::clone(lasting));
                 running.spawn(task(async move {
-                    dispatch.tell(&event, &turns).await;
+                    dispatch.tell(ticket, &event, &lasting).await;
                     dispatch.board.settle(ticket);
+                    lasting.under_way.forget(ticket);
                 }));
             }
             Some(ended) = running.join_next() => {
@@ -155,22 +169,23 @@ pub async fn dispatch(dispatch: Dispatch) {
 }
 
 impl Dispatch {
-    /// Tells all hooks of an event, at the same time; then acknowledges it, if all worked.
-    async fn tell(&self, event: &Event, turns: &Turns) {
+    /// Tells all hooks of an event, at the same time, but for those that are told already; then acknowledges it, if all
+    /// worked.
+    async fn tell(&self, ticket: Ticket, event: &Event, lasting: &Lasting) {
         let machine = match self.hooks.is_empty() {
             true => None,
             false => self.machine().await,
         };
         let notice = Notice::new(event.clone(), machine.as_deref());
-        let mut tries = JoinSet::new();
-        for (number, hook) in self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)) {
-            let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
-            let turn = turns.of(event, number);
-            tries.spawn(task(async move { dispatch.run(number, &hook, &notice, &turn).await }));
-        }
+        let hooks =
+            self.hooks.iter().enumerate().filter(|(_, hook)| hook.hears(event)).map(|(number, hook)| {
+                let (dispatch, hook, notice) = (self.clone(), hook.clone(), notice.clone());
+                let turn = lasting.turns.of(event, &hook);
+                (hook.action.clone(), async move { dispatch.run(number, &hook, &notice, &turn).await })
+            });
         let mut all = true;
-        while let Some(ended) = tries.join_next().await {
-            all &= ended.unwrap_or(false);
+        for end in lasting.under_way.start(ticket, hooks) {
+            all &= end.succeeded().await;
         }
         if all {
             self.acknowledge(event).await;

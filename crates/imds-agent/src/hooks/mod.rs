@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`notice`] | [`Notice`]: what a hook is told |
 //! | [`dispatch`](mod@dispatch) | which hooks hear of which event, and how often they are tried |
+//! | [`under_way`] | what was started, so that a change of the configuration starts nothing twice |
 //! | [`run`](mod@run) | one try |
 //! | [`body`] | what is posted: the notice, or a text of the user's with parts of it |
 //! | [`signature`] | who posted it |
@@ -21,6 +22,7 @@ pub mod notice;
 pub mod run;
 pub mod signature;
 mod tls;
+pub mod under_way;
 pub mod webhook;
 
 use std::path::PathBuf;
@@ -49,7 +51,7 @@ pub struct Hook {
 }
 
 /// What a hook does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Runs a program with these arguments.
     Command(Vec<String>),
@@ -58,7 +60,7 @@ pub enum Action {
 }
 
 /// What is posted where.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Webhook {
     /// The URL.
     pub url: String,
@@ -94,23 +96,33 @@ impl Hook {
             && (self.states.is_empty() || self.states.contains(&event.state))
     }
 
-    /// What can be said of it before anything happens.
-    ///
-    /// # Errors
-    /// Why it can never work, as a lower-case fragment.
-    pub fn check(&self) -> Result<(), String> {
+    /// What can be said of it before anything happens: why it can never work as it is, as lower-case fragments, each with the
+    /// setting that it is about.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        let mut judge =
+            |setting, tried: Result<(), String>| wrong.extend(tried.err().map(|why| (setting, why)));
         match &self.action {
-            Action::Command(words) if words.is_empty() => Err("there is no command".to_owned()),
-            Action::Command(_) => Ok(()),
+            Action::Command(words) if words.is_empty() => {
+                judge("command", Err("there is no command".to_owned()));
+            }
+            Action::Command(_) => {}
             Action::Webhook(webhook) => {
-                webhook::Place::of(&webhook.url)?;
-                webhook::headers(&webhook.headers)?;
+                judge("webhook", webhook::Place::of(&webhook.url).map(drop));
+                judge("headers", webhook::headers(&webhook.headers).map(drop));
                 if let Some(path) = &webhook.template {
-                    body::Template::read(path)?;
+                    judge("template", body::Template::read(path).map(drop));
                 }
-                Ok(())
+                if let Some(path) = &webhook.secret_file {
+                    judge("secret_file", signature::key(path).map(drop));
+                }
+                if let Some(path) = &webhook.root_certificates {
+                    judge("ca_file", tls::check(path));
+                }
             }
         }
+        wrong
     }
 }
 

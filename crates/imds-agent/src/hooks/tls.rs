@@ -2,9 +2,9 @@
 //! the URL, from a root that the system or the user trusts.
 
 #[cfg(feature = "tls")]
-pub(super) use spoken::secure;
+pub(super) use spoken::{check, secure};
 #[cfg(not(feature = "tls"))]
-pub(super) use unspoken::secure;
+pub(super) use unspoken::{check, secure};
 
 /// Whether this build speaks it.
 pub(super) const SPOKEN: bool = cfg!(feature = "tls");
@@ -16,6 +16,12 @@ mod unspoken {
     use tokio::net::TcpStream;
 
     use crate::executor::protocol::Tried;
+
+    /// Whom nobody speaks to needs no certificates; that is told of the URL.
+    #[expect(clippy::unnecessary_wraps, reason = "certificates can be wrong, where they are read")]
+    pub(in super::super) fn check(_: &Path) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Nobody is trusted.
     pub(in super::super) async fn secure(
@@ -58,21 +64,31 @@ mod spoken {
         })
     }
 
+    /// Whether there are certificates in a file.
+    pub(in super::super) fn check(path: &Path) -> Result<(), String> {
+        add_roots(&mut RootCertStore::empty(), path)
+    }
+
+    fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+        let wrong = |why: String| format!("the certificates {} can't be used: {why}", path.display());
+        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let before = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(&text) {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+        if roots.len() == before {
+            return Err(wrong("there is none in it".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Made for each request: hooks are rare, and certificates are replaced.
     fn client(more: Option<&Path>) -> Result<ClientConfig, String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = more {
-            let wrong = |why: String| format!("the certificates {} can't be used: {why}", path.display());
-            let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-            let before = roots.len();
-            for certificate in CertificateDer::pem_slice_iter(&text) {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-            if roots.len() == before {
-                return Err(wrong("there is none in it".to_owned()));
-            }
+            add_roots(&mut roots, path)?;
         }
         let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -4,6 +4,7 @@
 //! without `unsafe`, and a daemon's account is a local one. They can be given by number.
 
 use std::fs;
+use std::io;
 
 /// The texts of the files.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,18 @@ impl Accounts {
     pub fn of_this_machine() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         Self { passwd: read("/etc/passwd"), group: read("/etc/group") }
+    }
+
+    /// The same as they are now. What can't be read any more stays as it was: in the sandbox, root may read the very files that
+    /// there were at the start, and whoever adds an account puts others in their place.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        self.again_from(|path| fs::read_to_string(path))
+    }
+
+    fn again_from(&self, read: impl Fn(&str) -> io::Result<String>) -> Self {
+        let again = |path, before: &str| read(path).unwrap_or_else(|_| before.to_owned());
+        Self { passwd: again("/etc/passwd", &self.passwd), group: again("/etc/group", &self.group) }
     }
 
     /// A user by name or number. A number that no file knows is a user in the group of the same number.
@@ -112,6 +125,16 @@ mod tests {
         for nobody in ["", "bad", "short", "nobody-here", "-1", "4294967295", "imds:x"] {
             assert!(accounts().user(nobody).is_err(), "{nobody}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_stays_as_it_was() {
+        let again = accounts().again_from(|path| match path {
+            "/etc/passwd" => Err(io::ErrorKind::PermissionDenied.into()),
+            _ => Ok("wheel:x:10:\n".to_owned()),
+        });
+        assert_eq!(again.user("imds").map(|user| user.uid), Ok(980));
+        assert_eq!((again.group("wheel"), again.group("adm").is_err()), (Ok(10), true));
     }
 
     #[test]

@@ -76,7 +76,8 @@ pub fn start(
 ) -> Result<impl Future<Output = Result<(), Error>> + Send + 'static, Error> {
     let config = context.settings.borrow().config.clone();
     let server = Server::new(limits_of(&config.limits), Arc::clone(metrics));
-    let rules = Arc::new(Rules::new(access_of(&config.access, &Accounts::of_this_machine())?));
+    let accounts = Accounts::of_this_machine();
+    let rules = Arc::new(Rules::new(access_of(&config.access, &accounts)?));
     let sources = Arc::new(Sources { store: Arc::clone(&context.store), announcements });
     let face = |guard| {
         let (rules, sources) = (Arc::clone(&rules), Arc::clone(&sources));
@@ -103,7 +104,7 @@ pub fn start(
         let address = listening.map_err(|error| nowhere("metrics.listen", "TCP", error))?;
         tracing::info!(%address, "metrics");
     }
-    Ok(attend(context, server, rules, bound.file))
+    Ok(attend(context, server, rules, accounts, bound.file))
 }
 
 /// Puts new rules in force until the agent ends, and ends the server then.
@@ -111,6 +112,7 @@ async fn attend(
     context: Context,
     server: Server,
     rules: Arc<Rules>,
+    mut accounts: Accounts,
     file: Option<SocketFile>,
 ) -> Result<(), Error> {
     let mut settings = context.settings;
@@ -123,7 +125,8 @@ async fn attend(
                     break;
                 }
                 let access = settings.borrow_and_update().config.access.clone();
-                match access_of(&access, &Accounts::of_this_machine()) {
+                accounts = accounts.again();
+                match access_of(&access, &accounts) {
                     Ok(access) => rules.replace(access),
                     Err(error) => tracing::error!("who may see what stays as it was: {error}"),
                 }
@@ -163,24 +166,42 @@ fn limits_of(config: &config::Limits) -> Limits {
     }
 }
 
+/// What can be done where somebody is named whom nobody knows.
+const STRANGER: &str = "name an account that this machine's own files know, or give its number";
+
+/// Those who are named under `[access]` and whom this machine doesn't know, each with the place in the file.
+pub(crate) fn strangers(config: &Config, accounts: &Accounts) -> Vec<Error> {
+    let of = |key: &str, principals: &[Principal]| -> Vec<Error> {
+        let named = principals.iter().enumerate();
+        let strangers =
+            named.filter_map(|(number, principal)| Some((number, who(principal, accounts).err()?)));
+        let mistake = |(number, why)| {
+            let wrong = config.places.mistake(&format!("{key}[{number}]"), format!("{key}: {why}"));
+            wrong.with_remedy(STRANGER)
+        };
+        strangers.map(mistake).collect()
+    };
+    let mut wrong = of("access.public", &config.access.public);
+    wrong.extend(of("access.private", &config.access.private));
+    wrong
+}
+
+fn who(principal: &Principal, accounts: &Accounts) -> Result<Who, String> {
+    Ok(match principal {
+        Principal::Everybody => Who::Everybody,
+        Principal::Root => Who::Root,
+        Principal::Uid(uid) => Who::User(*uid),
+        Principal::Gid(gid) => Who::Group(*gid),
+        Principal::User(name) => Who::User(accounts.user(name)?.uid),
+        Principal::Group(name) => Who::Group(accounts.group(name)?),
+    })
+}
+
 /// Who may see what, with the numbers of those who are named.
 fn access_of(config: &config::Access, accounts: &Accounts) -> Result<Access, Error> {
-    let who = |key: &'static str, principal: &Principal| {
-        let missing = |why: String| {
-            let remedy = "name an account that this machine's own files know, or give its number";
-            Error::new(ErrorKind::Usage, why).with_path(key).with_remedy(remedy)
-        };
-        Ok::<_, Error>(match principal {
-            Principal::Everybody => Who::Everybody,
-            Principal::Root => Who::Root,
-            Principal::Uid(uid) => Who::User(*uid),
-            Principal::Gid(gid) => Who::Group(*gid),
-            Principal::User(name) => Who::User(accounts.user(name).map_err(missing)?.uid),
-            Principal::Group(name) => Who::Group(accounts.group(name).map_err(missing)?),
-        })
-    };
     let all = |key, principals: &[Principal]| -> Result<Vec<Who>, Error> {
-        principals.iter().map(|principal| who(key, principal)).collect()
+        let missing = |why: String| Error::new(ErrorKind::Usage, why).with_path(key).with_remedy(STRANGER);
+        principals.iter().map(|principal| who(principal, accounts).map_err(missing)).collect()
     };
     Ok(Access {
         public: all("access.public", &config.public)?,

@@ -85,8 +85,12 @@ fn second_process() -> Result<(PathBuf, Vec<OsString>), Error> {
 fn be_the_executor(told: Told) -> Ending {
     let read = read_by(told);
     let plan = move || {
-        let in_words = |errors: Vec<Error>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Plan::of(&read().map_err(in_words)?, &Accounts::of_this_machine())
+        let in_words = |error: &Error| match error.remedy() {
+            Some(remedy) => format!("{error} ({remedy})"),
+            None => error.to_string(),
+        };
+        let all = |errors: Vec<Error>| errors.iter().map(in_words).collect::<Vec<_>>();
+        Plan::of(&read().map_err(all)?, &Accounts::of_this_machine()).map_err(all)
     };
     executor::main(Box::new(plan)).map_err(|error| {
         Error::new(ErrorKind::Internal, format!("the executor ends: {error}")).with_source(error)

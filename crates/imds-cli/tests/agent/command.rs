@@ -167,6 +167,28 @@ fn a_hang_up_reads_the_configuration_and_a_mistake_in_it_changes_nothing() {
 }
 
 #[test]
+fn limits_and_hosts_count_from_the_next_start_and_are_said_to() {
+    let folder = Folder::new();
+    let file = config(&folder, "[tcp]\nlisten = \"127.0.0.1:0\"\n[metadata]\ncloud = \"none\"\n");
+    let mut running = Running::start(&folder, &["--config", path(&file)]);
+    running.hears("READY=1");
+    let more = "[tcp]\nlisten = \"127.0.0.1:0\"\nhosts = [\"imds.test\"]\n[metadata]\ncloud = \"none\"\n";
+    config(&folder, &format!("{more}[limits]\nheader_bytes = 65536\n"));
+    for others in [vec!["tcp.hosts", "limits"], vec![]] {
+        running.signal("-HUP");
+        let mut said = String::new();
+        while !said.contains("the configuration was read anew") {
+            said += &running.logs("");
+        }
+        for key in &others {
+            let line = format!("{key} is another now, and counts from the next start on");
+            assert!(said.contains(&line), "{line}\n{said}");
+        }
+        assert_eq!(said.matches("next start").count(), others.len(), "{said}");
+    }
+}
+
+#[test]
 fn the_watchdog_is_fed() {
     let folder = Folder::new();
     let file = config(&folder, "[metadata]\ncloud = \"none\"\n");

@@ -119,6 +119,96 @@ fn a_hang_up_brings_other_hooks() {
     assert!(told("second").contains("\"kind\":\"maintenance\""), "{}", told("second"));
 }
 
+/// A hook that notes each try under this name, and then does this.
+fn notes(folder: &Folder, name: &str, then: &str) -> String {
+    let place = folder.path().join(name);
+    format!(
+        "[[hooks]]\nkinds = [\"interruption\"]\ntimeout = \"1h\"\n\
+         command = [\"/bin/sh\", \"-c\", 'echo tried >> \"$0\"; {then}', \"{}\"]\n",
+        place.display()
+    )
+}
+
+const OTHER: &str = "[[hooks]]\nkinds = [\"maintenance\"]\ncommand = [\"true\"]\n";
+
+#[test]
+fn a_hook_that_runs_is_not_started_again_because_the_configuration_was_read_anew() {
+    let folder = Folder::new();
+    let service = Service::of("gcp:spot-regional-group");
+    let hooks = |hooks: &str| config(&folder, &format!("{}{EVENTS}{hooks}", service.metadata()));
+    let waits = notes(&folder, "told", "until [ -e \"$0.go\" ]; do sleep 0.01; done");
+    let file = hooks(&waits);
+    let mut agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.logs("metadata is read");
+    service.fake.set("instance/preempted", "TRUE").unwrap();
+    service.until("the hook runs", || folder.path().join("told").exists());
+    // One more before it, one more after it, other limits of its own, one file more.
+    let file = "[[files]]\ntemplate = \"t\"\ntarget = \"o\"\n";
+    folder.write("t", "${cloud:Region}");
+    for more in [
+        format!("{OTHER}{waits}"),
+        format!("{waits}retry_for = \"1h\"\n{OTHER}"),
+        format!("{waits}{OTHER}{file}"),
+    ] {
+        hooks(&more);
+        agent.signal("-HUP");
+        agent.logs("the configuration was read anew");
+    }
+    // Whoever is told after that is told after anybody who would have been told once more.
+    service.fake.set("instance/maintenance-event", "MIGRATE_ON_HOST_MAINTENANCE").unwrap();
+    let said = agent.logs("the hook has run");
+    assert!(said.contains("hooks[1]"), "{said}");
+    folder.write("told.go", "");
+    agent.logs("the hook has run");
+    agent.signal("-TERM");
+    assert!(!agent.rest_of_the_log().contains("the hook has run"));
+    assert_eq!(agent.ends(), Some(0));
+    assert_eq!(fs::read_to_string(folder.path().join("told")).unwrap(), "tried\n");
+}
+
+#[test]
+fn a_hook_that_is_tried_again_is_found_where_it_is_now() {
+    let folder = Folder::new();
+    let service = Service::of("gcp:spot-regional-group");
+    let hooks = |hooks: &str| config(&folder, &format!("{}{EVENTS}{hooks}", service.metadata()));
+    let fails = notes(&folder, "told", "[ -e \"$0.go\" ]");
+    let file = hooks(&fails);
+    let mut agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.logs("metadata is read");
+    service.fake.set("instance/preempted", "TRUE").unwrap();
+    agent.logs("the hook failed, and is tried again");
+    for more in [format!("{OTHER}{OTHER}{fails}"), fails.clone(), format!("{OTHER}{fails}")] {
+        hooks(&more);
+        agent.signal("-HUP");
+        agent.logs("the configuration was read anew");
+    }
+    let said = agent.logs("the hook failed, and is tried again");
+    let tries = said.split("tries=").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    assert!(tries.parse::<u32>().unwrap() > 1, "nobody begins anew: {said}");
+    folder.write("told.go", "");
+    let said = agent.logs("the hook has run");
+    assert!(said.contains("hooks[1]"), "{said}");
+}
+
+#[test]
+fn a_hook_that_is_put_right_hears_of_what_is_owed_still_and_the_old_one_is_left() {
+    let folder = Folder::new();
+    let service = Service::of("gcp:spot-regional-group");
+    let hooks = |hooks: &str| config(&folder, &format!("{}{EVENTS}{hooks}", service.metadata()));
+    let file = hooks(&notes(&folder, "wrong", "false"));
+    let mut agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.logs("metadata is read");
+    service.fake.set("instance/preempted", "TRUE").unwrap();
+    agent.logs("the hook failed, and is tried again");
+    hooks(&notes(&folder, "right", "until [ -e \"$0.go\" ]; do sleep 0.01; done"));
+    agent.signal("-HUP");
+    agent.logs("the configuration was read anew");
+    agent.logs("the configuration doesn't name it any more");
+    folder.write("right.go", "");
+    agent.logs("the hook has run");
+    assert_eq!(fs::read_to_string(folder.path().join("right")).unwrap(), "tried\n");
+}
+
 #[test]
 fn an_event_is_acknowledged_only_when_that_is_configured() {
     let posts = |service: &Service| {

@@ -2,6 +2,7 @@
 #![cfg(all(unix, feature = "agent", feature = "fake"))]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod check;
 mod command;
 mod daemon;
 mod files;
