@@ -13,10 +13,10 @@ use imds::machine::{Environment, MemoryFiles};
 use imds::{
     Client, CloudName, Config, Error, ErrorKind, Field, Metadata, Network, Reading, Source, Tags, Value,
 };
-use imds_agent::executor::protocol::{FileChange, FileOutcome, Summary};
+use imds_agent::executor::protocol::{Debts, FileChange, FileOutcome, Summary};
 use imds_agent::executor::{Link, Plan, serve};
 use imds_agent::files::values::gather;
-use imds_agent::files::{EnvFile, Follow, Pace, Rendered, ValueFiles, follow};
+use imds_agent::files::{EnvFile, Follow, Pace, Record, Rendered, ValueFiles, follow};
 use imds_agent::store::Store;
 use imds_fake::{Fake, Scenario};
 use imds_files::Attributes;
@@ -79,7 +79,7 @@ impl House {
 
     async fn update(&self, metadata: &Metadata) -> Vec<FileOutcome> {
         let values = gather(&self.client, metadata, &self.plan.paths).await;
-        self.link.files(self.plan.plan, values).await.unwrap()
+        self.link.files(self.plan.plan, values, Debts::default()).await.unwrap()
     }
 
     /// What became of the first file.
@@ -352,6 +352,7 @@ async fn files_follow_the_store_and_several_changes_are_one() {
         client: house.client.clone(),
         link: house.link.clone(),
         plan: house.plan.clone(),
+        record: Record::forgetful(),
         pace,
     }));
     say(metadata("eu-west-1"));
@@ -392,6 +393,7 @@ async fn after_trouble_files_are_tried_again_by_themselves() {
         client: house.client.clone(),
         link: house.link.clone(),
         plan: house.plan.clone(),
+        record: Record::forgetful(),
         pace,
     }));
     until(|| house.path("allowed.tried").exists()).await;

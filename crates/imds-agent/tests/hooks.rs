@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use imds::machine::{Environment, MemoryFiles};
 use imds::{Client, CloudName, Config, Field, Metadata, Network, Reading, Source, Value};
 use imds_agent::events::{Board, Event, Kind, Options, State};
-use imds_agent::executor::protocol::{PathValue, Tried, Values};
+use imds_agent::executor::protocol::{Debts, PathValue, Tried, Values};
 use imds_agent::executor::{Link, LinkError, Plan, serve};
 use imds_agent::hooks::{Action, Dispatch, Hook, Notice, Pace, Results, Webhook, dispatch, signature};
 use imds_agent::store::Store;
@@ -420,9 +420,15 @@ async fn the_executor_does_what_the_configuration_fixed_and_nothing_else() {
         metadata: serde_json::Map::new(),
         paths: [("/x".to_owned(), PathValue::Value("y".to_owned()))].into(),
     };
-    let foreign = here.files(other.plan, values.clone()).await.unwrap_err();
+    let foreign = here.files(other.plan, values.clone(), Debts::default()).await.unwrap_err();
     assert!(foreign.to_string().contains("another configuration"), "{foreign}");
-    assert!(here.files(summary.plan, values).await.unwrap_err().to_string().contains("no metadata document"));
+    assert!(
+        here.files(summary.plan, values, Debts::default())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("no metadata document")
+    );
     assert!(!folder.path().join("ran").exists());
     assert_eq!(here.hook(summary.plan, 0, &notice).await, Ok(Tried::Done));
     assert!(folder.path().join("ran").exists());

@@ -8,7 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Fingerprint;
-use super::protocol::{FileOutcome, Outcome, Reply, Request, Summary, Tried, Values, Work, receive, send};
+use super::protocol::{
+    Debts, FileOutcome, Outcome, Reply, Request, Summary, Tried, Values, Work, receive, send,
+};
 use crate::hooks::under_way::places;
 use crate::hooks::{Hook, Notice};
 use crate::task::task;
@@ -129,8 +131,29 @@ impl Link {
     ///
     /// # Errors
     /// [`LinkError::Refused`] where `plan` isn't the one in force, [`LinkError::Gone`].
-    pub async fn files(&self, plan: Fingerprint, values: Values) -> Result<Vec<FileOutcome>, LinkError> {
-        match self.ask(Work::Files { plan, values: Box::new(values) }).await? {
+    pub async fn files(
+        &self,
+        plan: Fingerprint,
+        values: Values,
+        debts: Debts,
+    ) -> Result<Vec<FileOutcome>, LinkError> {
+        self.outcomes(Work::Files { plan, values: Box::new(values), debts }).await
+    }
+
+    /// Takes away those of the plan's files that are named: they have another machine's values.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`] where `plan` isn't the one in force, [`LinkError::Gone`].
+    pub async fn take_away(
+        &self,
+        plan: Fingerprint,
+        targets: Vec<String>,
+    ) -> Result<Vec<FileOutcome>, LinkError> {
+        self.outcomes(Work::TakeAway { plan, targets }).await
+    }
+
+    async fn outcomes(&self, work: Work) -> Result<Vec<FileOutcome>, LinkError> {
+        match self.ask(work).await? {
             Outcome::Files(outcomes) => Ok(outcomes),
             other => Err(unexpected(other)),
         }

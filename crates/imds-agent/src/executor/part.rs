@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::protocol::Summary;
 use super::{Executor, Link, LinkError, hooks};
 use crate::events::{Board, Options};
-use crate::files::{Follow, Pace, follow};
+use crate::files::{Follow, Pace, Record, follow};
 use crate::hooks::dispatch::{self, Dispatch};
 use crate::metrics::Metrics;
 use crate::worker::{Context, Settings};
@@ -99,6 +99,7 @@ impl Executing {
         let mut arrangements = self.arrangements.subscribe();
         loop {
             let now = Arc::clone(&arrangements.borrow_and_update());
+            let record = record_of(&context, &now.settings);
             let following = async {
                 if let (Some(link), Some(plan)) = (&self.link, &now.plan) {
                     follow(Follow {
@@ -106,6 +107,7 @@ impl Executing {
                         client: Client::new(now.settings.client.clone()),
                         link: link.clone(),
                         plan: plan.clone(),
+                        record,
                         pace: Pace::from(now.settings.config.writing),
                     })
                     .await;
@@ -214,4 +216,14 @@ fn differ(one: &Arrangement, other: &Arrangement) -> bool {
 async fn in_time<T>(answer: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
     let late = || LinkError::Refused(format!("it didn't answer within {PATIENCE:?}"));
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// What is remembered of files, beside the state where there is one.
+fn record_of(context: &Context, settings: &Settings) -> Record {
+    match &settings.config.agent.state {
+        Some(state) => {
+            Record::open(state.with_file_name("files.json"), context.machine.binding(&settings.client))
+        }
+        None => Record::forgetful(),
+    }
 }

@@ -42,6 +42,15 @@ pub enum Work {
         plan: Fingerprint,
         /// The values.
         values: Box<Values>,
+        /// What has to be done beside.
+        debts: Debts,
+    },
+    /// Take away files with another machine's values: this machine has none.
+    TakeAway {
+        /// The plan whose files they are.
+        plan: Fingerprint,
+        /// Which of its files.
+        targets: Vec<String>,
     },
     /// Try a hook once.
     Hook {
@@ -62,6 +71,18 @@ pub struct Values {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// What the service says at the paths that templates ask for.
     pub paths: BTreeMap<String, PathValue>,
+}
+
+/// What files need beside their values. Names of files count only where the plan has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debts {
+    /// Files with another machine's values: nothing in them is worth keeping.
+    pub foreign: Vec<String>,
+    /// Files whose readers weren't told of their last change.
+    pub unreloaded: Vec<String>,
+    /// Nobody knows which those are: all.
+    pub all_unreloaded: bool,
 }
 
 /// What the service says at a path.
@@ -138,6 +159,8 @@ pub enum FileChange {
     Failed(String),
     /// It has new content, but what reads it couldn't be told.
     NotReloaded(String),
+    /// It had another machine's values, and this machine's can't be had; why.
+    TakenAway(String),
 }
 
 impl FileChange {

@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::Plan;
-use super::protocol::{Outcome, Reply, Request, Tried, Values, Work, receive, send};
+use super::protocol::{FileOutcome, Outcome, Reply, Request, Tried, Work, receive, send};
 use crate::files::values::Known;
-use crate::files::write::Writer;
+use crate::files::write::{self, Writer};
 use crate::hooks::Notice;
 use crate::hooks::run::try_once;
 use crate::task::task;
@@ -91,12 +91,27 @@ impl Executor {
                 }
                 Err(wrong) => Outcome::Invalid(wrong),
             },
-            Work::Files { plan, values } => {
+            Work::Files { plan, values, debts } => {
                 let current = Arc::clone(&*self.plan.lock().await);
                 if current.fingerprint() != plan {
                     return Outcome::Refused("these values are for another configuration".to_owned());
                 }
-                self.files(current, *values).await
+                match Known::of(*values) {
+                    Ok(known) => {
+                        self.write(move |writer, runtime| {
+                            writer.update(&current.files(), &known, &debts, runtime)
+                        })
+                        .await
+                    }
+                    Err(error) => Outcome::Refused(error.to_string()),
+                }
+            }
+            Work::TakeAway { plan, targets } => {
+                let current = Arc::clone(&*self.plan.lock().await);
+                if current.fingerprint() != plan {
+                    return Outcome::Refused("these files are of another configuration".to_owned());
+                }
+                self.write(move |_, _| write::take_away(&current.files(), &targets)).await
             }
             Work::Hook { plan, number, notice } => {
                 let current = Arc::clone(&*self.plan.lock().await);
@@ -108,17 +123,16 @@ impl Executor {
         }
     }
 
-    async fn files(&self, plan: Arc<Plan>, values: Values) -> Outcome {
-        let known = match Known::of(values) {
-            Ok(known) => known,
-            Err(error) => return Outcome::Refused(error.to_string()),
-        };
+    async fn write(
+        &self,
+        work: impl FnOnce(&Writer, &Handle) -> Vec<FileOutcome> + Send + 'static,
+    ) -> Outcome {
         let turn = Arc::clone(&self.writing).lock_owned().await;
         let (writer, runtime) = (Arc::clone(&self.writer), Handle::current());
         let written = tokio::task::spawn_blocking(move || {
             // Until it is written, even when nobody waits any more.
             let _turn = turn;
-            writer.update(&plan.files(), &known, &runtime)
+            work(&writer, &runtime)
         });
         match written.await {
             Ok(outcomes) => Outcome::Files(outcomes),

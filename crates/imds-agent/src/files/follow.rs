@@ -6,17 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imds::{Client, Field, Metadata, Reading};
+use imds::{Client, Field, Metadata, Outcome, Reading};
 use tokio::time::Instant;
 
-use super::Pace;
 use super::values::gather;
+use super::{Pace, Record};
 use crate::executor::Link;
-use crate::executor::protocol::{FileChange, FileOutcome, Summary};
+use crate::executor::protocol::{FileChange, FileOutcome, Summary, Values};
 use crate::store::Store;
 
 /// What following takes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Follow {
     /// Says what is known.
     pub store: Arc<Store>,
@@ -26,12 +26,14 @@ pub struct Follow {
     pub link: Link,
     /// What there is to write.
     pub plan: Summary,
+    /// For which machine it was written before.
+    pub record: Record,
     /// When.
     pub pace: Pace,
 }
 
 /// Keeps files up to date until it is dropped, or the executor is gone.
-pub async fn follow(follow: Follow) {
+pub async fn follow(mut follow: Follow) {
     if follow.plan.files == 0 {
         return std::future::pending().await;
     }
@@ -41,9 +43,16 @@ pub async fn follow(follow: Follow) {
     let mut told: Vec<FileOutcome> = Vec::new();
     // When to go on although nothing changes.
     let mut again: Option<Instant> = None;
+    let mut sent: Option<Values> = None;
     loop {
         revisions.mark_unchanged();
-        let metadata = follow.store.view().metadata.clone();
+        let view = follow.store.view();
+        let metadata = view.metadata.clone();
+        if metadata.is_none() && view.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::None)
+        {
+            follow.take_away_foreign().await;
+        }
+        drop(view);
         let said = metadata.as_deref().map(said_by);
         let due = again.is_some_and(|at| at <= Instant::now());
         if let (Some(metadata), true) = (&metadata, said.is_some() && (said != written || due)) {
@@ -54,8 +63,16 @@ pub async fn follow(follow: Follow) {
                 }
             }
             let values = gather(&follow.client, metadata, &follow.plan.paths).await;
-            let outcomes = match follow.link.files(follow.plan.plan, values).await {
-                Ok(outcomes) => outcomes,
+            let debts = follow.record.debts();
+            if sent.as_ref() != Some(&values) {
+                follow.record.begin();
+            }
+            sent = Some(values.clone());
+            let outcomes = match follow.link.files(follow.plan.plan, values, debts).await {
+                Ok(outcomes) => {
+                    follow.record.end(&outcomes);
+                    outcomes
+                }
                 Err(error) => {
                     tracing::error!("files can't be written: {error}");
                     vec![FileOutcome { path: String::new(), what: FileChange::Failed(error.to_string()) }]
@@ -83,6 +100,21 @@ pub async fn follow(follow: Follow) {
 }
 
 impl Follow {
+    /// Without a cloud nothing will ever be written over what another machine left.
+    async fn take_away_foreign(&mut self) {
+        let foreign = self.record.foreign();
+        if foreign.is_empty() {
+            return;
+        }
+        match self.link.take_away(self.plan.plan, foreign).await {
+            Ok(outcomes) => {
+                tell(&outcomes, &[]);
+                self.record.end(&outcomes);
+            }
+            Err(error) => tracing::error!("another machine's files can't be taken away: {error}"),
+        }
+    }
+
     async fn wait_until_quiet(&self, revisions: &mut tokio::sync::watch::Receiver<u64>) {
         let splay = self.pace.splay.mul_f64(fastrand::f64());
         let mut last = self.store.view().metadata.as_deref().map(said_by);
@@ -132,6 +164,9 @@ fn tell(outcomes: &[FileOutcome], before: &[FileOutcome]) {
             FileChange::Changed => tracing::info!(path, "written"),
             _ if before.contains(outcome) => {}
             FileChange::Unchanged => tracing::debug!(path, "up to date"),
+            FileChange::TakenAway(why) => {
+                tracing::warn!(path, "taken away, since it was written for another machine: {why}");
+            }
             FileChange::Kept(why) => tracing::warn!(path, "not written, because values are missing: {why}"),
             FileChange::Failed(why) => tracing::error!(path, "not written: {why}"),
             FileChange::NotReloaded(why) => tracing::error!(path, "written, but: {why}"),

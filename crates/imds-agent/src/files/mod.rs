@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A file is replaced as a whole, only when its content changes, and only by content that is complete: where a value can't
-//! be had, the file stays what it was.
+//! be had, the file stays what it was, unless it was another machine's.
 //!
 //! | module | holds |
 //! |---|---|
@@ -14,8 +14,10 @@
 //! | [`render`] | from a template and values to content; pure |
 //! | [`write`](mod@write) | from content to files, on the executor's side |
 //! | [`follow`](mod@follow) | when, on the worker's side |
+//! | [`record`] | for which machine files were written, and whose readers weren't told |
 
 pub mod follow;
+pub mod record;
 pub mod render;
 pub mod values;
 pub mod write;
@@ -27,6 +29,7 @@ use imds_files::Attributes;
 use imds_template::{Format, Missing};
 
 pub use follow::{Follow, follow};
+pub use record::Record;
 
 /// A file that is rendered from a template.
 #[derive(Clone, Debug)]

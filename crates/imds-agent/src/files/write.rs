@@ -17,7 +17,7 @@ use super::render::{Content, env_file, rendered};
 use super::values::Known;
 use super::{EnvFile, Rendered, ValueFiles};
 use crate::executor::command::{self, Given};
-use crate::executor::protocol::{FileChange, FileOutcome};
+use crate::executor::protocol::{Debts, FileChange, FileOutcome};
 
 /// The most bytes of a tag's key that are a file's name.
 const LONGEST_NAME: usize = 200;
@@ -45,30 +45,44 @@ pub struct Files<'a> {
 impl Writer {
     /// Brings every file up to date, then reloads what has to know, each once. Blocks while files are written and checked;
     /// checks run on the runtime, for whose time this waits.
-    pub fn update(&self, files: &Files<'_>, known: &Known, runtime: &Handle) -> Vec<FileOutcome> {
+    pub fn update(
+        &self,
+        files: &Files<'_>,
+        known: &Known,
+        debts: &Debts,
+        runtime: &Handle,
+    ) -> Vec<FileOutcome> {
         let mut outcomes = Vec::new();
         let mut reloads: BTreeMap<Vec<String>, Duration> = self.take_unreloaded();
         for file in files.rendered {
-            let what = match rendered(file, known, files.grammar) {
-                Content::Wrong(why) => FileChange::Failed(why),
-                Content::Unknown(why) => FileChange::Kept(why),
-                content => put(&content, &target_of(file), file.time, runtime),
+            let path = file.target.display().to_string();
+            let old = Old::of(&path, debts);
+            let what = put(&rendered(file, known, files.grammar), &target_of(file), old, file.time, runtime);
+            let owed = debts.all_unreloaded || debts.unreloaded.contains(&path);
+            let is_to_be_told = match what {
+                FileChange::Changed => true,
+                FileChange::Unchanged => owed,
+                _ => false,
             };
-            if let (FileChange::Changed, Some(reload)) = (&what, &file.reload) {
+            if let Some(reload) = file.reload.as_ref().filter(|_| is_to_be_told) {
                 let time = reloads.entry(reload.clone()).or_default();
                 *time = (*time).max(file.time);
             }
-            outcomes.push(FileOutcome { path: file.target.display().to_string(), what });
+            outcomes.push(FileOutcome { path, what });
         }
         if let Some(file) = files.env_file {
             let target = plain_target(file.path.clone(), file.mode);
-            let what = put(&env_file(file, known.metadata()), &target, Duration::ZERO, runtime);
-            outcomes.push(FileOutcome { path: file.path.display().to_string(), what });
+            let path = file.path.display().to_string();
+            let old = Old::of(&path, debts);
+            let what = put(&env_file(file, known.metadata()), &target, old, Duration::ZERO, runtime);
+            outcomes.push(FileOutcome { path, what });
         }
         if let Some(directory) = files.values {
+            let path = directory.directory.display().to_string();
+            let old = Old::of(&path, debts);
             let what =
-                value_files(directory, known).unwrap_or_else(|why| FileChange::Failed(why.to_string()));
-            outcomes.push(FileOutcome { path: directory.directory.display().to_string(), what });
+                value_files(directory, known, old).unwrap_or_else(|why| FileChange::Failed(why.to_string()));
+            outcomes.push(FileOutcome { path, what });
         }
         self.reload(reloads, files, &mut outcomes, runtime);
         outcomes
@@ -121,14 +135,60 @@ fn plain_target(path: PathBuf, mode: u32) -> Target {
     Target { path, follow_symlinks: false, in_place_inode: false, check: None, attributes }
 }
 
-/// Gives a file its content, unless that is in doubt and there is an older one.
-fn put(content: &Content, target: &Target, time: Duration, runtime: &Handle) -> FileChange {
-    let text = match content {
-        Content::Certain(text) => text,
-        Content::Doubtful(_, why) if target.path.exists() => return FileChange::Kept(why.clone()),
-        Content::Doubtful(text, _) => text,
-        Content::Unknown(why) => return FileChange::Kept(why.clone()),
-        Content::Wrong(why) => return FileChange::Failed(why.clone()),
+/// What the content that a file already has is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    /// It is this machine's, from before.
+    Ours,
+    /// It is another machine's.
+    Foreign,
+}
+
+impl Old {
+    fn of(path: &String, debts: &Debts) -> Self {
+        if debts.foreign.contains(path) { Self::Foreign } else { Self::Ours }
+    }
+}
+
+/// Takes away those files that are named: another machine's values are in them, and this one has none.
+pub fn take_away(files: &Files<'_>, targets: &[String]) -> Vec<FileOutcome> {
+    let rendered = files.rendered.iter().map(|file| file.target.as_path());
+    let single = rendered.chain(files.env_file.map(|file| file.path.as_path()));
+    let why = "this machine is in no cloud";
+    let mut outcomes: Vec<FileOutcome> = single
+        .map(|path| (path, path.display().to_string()))
+        .filter(|(_, name)| targets.contains(name))
+        .map(|(path, name)| FileOutcome { path: name, what: without(path, why) })
+        .collect();
+    let directory = files.values.map(|values| (values, values.directory.display().to_string()));
+    if let Some((values, path)) = directory.filter(|(_, name)| targets.contains(name)) {
+        let what = match no_value_files(values) {
+            Ok(_) => FileChange::TakenAway(why.to_owned()),
+            Err(error) => FileChange::Failed(error.to_string()),
+        };
+        outcomes.push(FileOutcome { path, what });
+    }
+    outcomes
+}
+
+fn without(path: &Path, why: &str) -> FileChange {
+    match value_file(path, None, 0) {
+        Ok(_) => FileChange::TakenAway(why.to_owned()),
+        Err(error) => FileChange::Failed(error.to_string()),
+    }
+}
+
+/// Gives a file its content, unless that is in doubt and there is an older one of this machine.
+fn put(content: &Content, target: &Target, old: Old, time: Duration, runtime: &Handle) -> FileChange {
+    let text = match (content, old) {
+        (Content::Certain(text), _) => text,
+        (Content::Doubtful(_, why), Old::Ours) if target.path.exists() => {
+            return FileChange::Kept(why.clone());
+        }
+        (Content::Doubtful(text, _), _) => text,
+        (Content::Unknown(why) | Content::Wrong(why), Old::Foreign) => return without(&target.path, why),
+        (Content::Unknown(why), Old::Ours) => return FileChange::Kept(why.clone()),
+        (Content::Wrong(why), Old::Ours) => return FileChange::Failed(why.clone()),
     };
     // A new file is nobody else's business unless the configuration says so.
     let mut target = target.clone();
@@ -154,12 +214,13 @@ fn put(content: &Content, target: &Target, time: Duration, runtime: &Handle) -> 
     }
 }
 
-/// Writes what is known, takes away what is known not to be there, and leaves alone what couldn't be read.
-fn value_files(files: &ValueFiles, known: &Known) -> Result<FileChange, Error> {
+/// Writes what is known, takes away what is known not to be there, and leaves alone what couldn't be read, if it was this
+/// machine's.
+fn value_files(files: &ValueFiles, known: &Known, old: Old) -> Result<FileChange, Error> {
     let mode = |class| files.mode.unwrap_or(if class == Class::Public { 0o644 } else { 0o640 });
     directory(&files.directory)?;
     let metadata = known.metadata();
-    let mut changed = false;
+    let mut changed = old == Old::Foreign && no_value_files(files)?;
     for field in Field::ALL.iter().filter(|field| field.shape() == Shape::Text) {
         let path = files.directory.join(field.name());
         match metadata.reading(*field) {
@@ -187,6 +248,19 @@ fn value_files(files: &ValueFiles, known: &Known) -> Result<FileChange, Error> {
         }
     }
     Ok(if changed { FileChange::Changed } else { FileChange::Unchanged })
+}
+
+/// Takes away every file of a value; says whether there was one.
+fn no_value_files(files: &ValueFiles) -> Result<bool, Error> {
+    let mut changed = false;
+    for field in Field::ALL.iter().filter(|field| field.shape() == Shape::Text) {
+        changed |= value_file(&files.directory.join(field.name()), None, 0)?;
+    }
+    let below = files.directory.join("tags");
+    for name in files_in(&below)?.into_iter().filter(|name| is_file_name(name)) {
+        changed |= value_file(&below.join(name), None, 0)?;
+    }
+    Ok(changed)
 }
 
 /// Makes a directory that everybody may look into; the modes of the files decide who reads them.

@@ -148,3 +148,87 @@ fn owners_and_hooks_that_there_are_not_are_told_by_the_check_and_nothing_starts(
     }
     assert!(!folder.path().join("imds.sock").exists());
 }
+
+/// A file of each sort, in which there is a value that can be kept from being read.
+const EACH_SORT: &str = "[env_file]\npath = \"env\"\n[values]\ndirectory = \"values\"\n\
+                         [[files]]\ntemplate = \"app.tmpl\"\ntarget = \"app.conf\"\n";
+const EACH: [&str; 4] = ["env", "app.conf", "values/instance_id", "values/instance_name"];
+
+/// Has an agent write a file of each sort for a machine, and ends it.
+fn written_for_a_machine(folder: &Folder) {
+    let service = Service::of("aws");
+    folder.write("app.tmpl", "id=${aws:InstanceId} name=${tag:Name}\n");
+    let file = config(folder, &(service.metadata() + EACH_SORT));
+    let mut agent = Running::start(folder, &["--config", path(&file)]);
+    for name in ["app.conf", "env", "values"] {
+        agent.logs(&format!("written path=\"{}/{name}\"", folder.path().display()));
+    }
+    agent.signal("-TERM");
+    assert_eq!(agent.ends(), Some(0));
+    assert_eq!(read(folder, "app.conf"), "id=i-0fedcba9876543210 name=web-17\n");
+    assert!(EACH.iter().all(|name| folder.path().join(name).exists()));
+}
+
+#[test]
+fn a_clone_wears_nothing_of_its_original() {
+    let folder = Folder::new();
+    written_for_a_machine(&folder);
+    let clone = Service::of("aws");
+    clone.fake.set("meta-data/instance-id", "i-0aaaaaaaaaaaaaaaa").unwrap();
+    clone.fake.inject("503:/latest/meta-data/tags".parse().unwrap());
+    let file = config(&folder, &(clone.metadata() + EACH_SORT));
+    let mut agent = Running::start_again(&folder, &["--config", path(&file)]);
+    agent.logs("taken away, since it was written for another machine");
+    clone.until("nothing is of the original", || {
+        read(&folder, "values/instance_id") == "i-0aaaaaaaaaaaaaaaa"
+            && read(&folder, "env").contains("INSTANCE_ID=\"i-0aaaaaaaaaaaaaaaa\"")
+    });
+    assert!(!read(&folder, "env").contains("web-17"), "{}", read(&folder, "env"));
+    for name in ["app.conf", "values/instance_name", "values/tags/Name"] {
+        assert!(!folder.path().join(name).exists(), "{name}: {}", read(&folder, name));
+    }
+    clone.fake.clear_faults();
+    clone.until("it has its own", || {
+        read(&folder, "app.conf") == "id=i-0aaaaaaaaaaaaaaaa name=web-17\n"
+            && read(&folder, "values/instance_name") == "web-17"
+    });
+    // From now on it is this machine's, and stays when its values can't be read.
+    clone.fake.inject("503:/latest/meta-data/tags".parse().unwrap());
+    agent.logs("can't be read");
+    assert_eq!(read(&folder, "app.conf"), "id=i-0aaaaaaaaaaaaaaaa name=web-17\n");
+}
+
+#[test]
+fn a_clone_outside_any_cloud_wears_nothing_either() {
+    let folder = Folder::new();
+    written_for_a_machine(&folder);
+    folder.write("values/mine", "nobody else's");
+    let file = config(&folder, &format!("[metadata]\ncloud = \"none\"\n{EACH_SORT}"));
+    let mut agent = Running::start_again(&folder, &["--config", path(&file)]);
+    for _ in 0..3 {
+        agent.logs("taken away, since it was written for another machine: this machine is in no cloud");
+    }
+    let left: Vec<&&str> = EACH.iter().filter(|name| folder.path().join(name).exists()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(read(&folder, "values/mine"), "nobody else's");
+}
+
+#[test]
+fn a_reload_that_failed_is_made_up_for_after_a_restart() {
+    let folder = Folder::new();
+    let service = Service::of("aws");
+    folder.write("app.tmpl", "${aws:InstanceId}\n");
+    let reload = "[ -e \\\"$0/may\\\" ] && touch \\\"$0/reloaded\\\"";
+    let more = format!(
+        "[[files]]\ntemplate = \"app.tmpl\"\ntarget = \"app.conf\"\nreload = [\"/bin/sh\", \"-c\", \"{reload}\", \"{}\"]\n",
+        folder.path().display()
+    );
+    let file = config(&folder, &(service.metadata() + &more));
+    let mut agent = Running::start(&folder, &["--config", path(&file)]);
+    agent.logs("written, but: ");
+    agent.signal("-TERM");
+    assert_eq!(agent.ends(), Some(0));
+    folder.write("may", "");
+    let _agent = Running::start_again(&folder, &["--config", path(&file)]);
+    service.until("its readers are told", || folder.path().join("reloaded").exists());
+}

@@ -1,0 +1,213 @@
+//! Which files were written for which machine, and what they still need: on disk beside the state, so that neither a clone of
+//! this disk nor a crash makes a file be taken for what it isn't.
+//!
+//! A file that can't be written anew keeps what it has, since that was true a moment ago. On a clone it was true of another
+//! machine. And a reload that failed, or was cut off by a crash, is owed although the file won't change again.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use imds_files::Target;
+use serde::{Deserialize, Serialize};
+
+use crate::executor::protocol::{Debts, FileChange, FileOutcome};
+use crate::state::{Binding, of_its_writer, read_regular};
+
+/// More than the names of all files take.
+const LIMIT: u64 = 1024 * 1024;
+const VERSION: u32 = 1;
+
+/// What is known of the files.
+#[derive(Debug)]
+pub struct Record {
+    /// Where it is kept, and for whom; nothing where nothing is.
+    keeping: Option<(PathBuf, Binding)>,
+    content: Content,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    machine: String,
+    boot: Option<String>,
+    /// Files with this machine's values.
+    written: BTreeSet<String>,
+    /// Files with another machine's.
+    foreign: BTreeSet<String>,
+    /// Files whose readers weren't told.
+    unreloaded: BTreeSet<String>,
+    /// Files may have changed since without anybody having been told.
+    under_way: bool,
+}
+
+impl Record {
+    /// What was kept there. A file that is damaged or unreadable is as good as none: then nothing is known to be foreign.
+    #[must_use]
+    pub fn open(path: PathBuf, binding: Binding) -> Self {
+        let mut content = match read(&path) {
+            Ok(content) => content,
+            Err(why) => {
+                tracing::warn!(path = %path.display(), "for whom files were written can't be told: {why}");
+                Content::default()
+            }
+        };
+        let same_boot = content.boot.is_some() && content.boot == binding.boot;
+        if content.machine != binding.machine || !(same_boot || binding.unique) {
+            let written = std::mem::take(&mut content.written);
+            content.foreign.extend(written);
+        }
+        content.version = VERSION;
+        content.machine.clone_from(&binding.machine);
+        content.boot.clone_from(&binding.boot);
+        Self { keeping: Some((path, binding)), content }
+    }
+
+    /// Of files of which nothing is remembered.
+    #[must_use]
+    pub fn forgetful() -> Self {
+        Self { keeping: None, content: Content::default() }
+    }
+
+    /// What has to be done about files beside writing what is known.
+    #[must_use]
+    pub fn debts(&self) -> Debts {
+        Debts {
+            foreign: self.content.foreign.iter().cloned().collect(),
+            unreloaded: self.content.unreloaded.iter().cloned().collect(),
+            all_unreloaded: self.content.under_way,
+        }
+    }
+
+    /// Files with another machine's values.
+    #[must_use]
+    pub fn foreign(&self) -> Vec<String> {
+        self.content.foreign.iter().cloned().collect()
+    }
+
+    /// Files are about to be written.
+    pub fn begin(&mut self) {
+        self.content.under_way = true;
+        self.keep();
+    }
+
+    /// This became of them.
+    pub fn end(&mut self, outcomes: &[FileOutcome]) {
+        let before = self.content.clone();
+        self.content.under_way = false;
+        for FileOutcome { path, what } in outcomes {
+            match what {
+                FileChange::Changed | FileChange::Unchanged | FileChange::NotReloaded(_) => {
+                    self.content.foreign.remove(path);
+                    self.content.written.insert(path.clone());
+                }
+                FileChange::TakenAway(_) => {
+                    self.content.foreign.remove(path);
+                    self.content.written.remove(path);
+                }
+                FileChange::Kept(_) | FileChange::Failed(_) => continue,
+            }
+            match what {
+                FileChange::NotReloaded(_) => self.content.unreloaded.insert(path.clone()),
+                _ => self.content.unreloaded.remove(path),
+            };
+        }
+        if self.content != before {
+            self.keep();
+        }
+    }
+
+    fn keep(&self) {
+        let Some((path, _)) = &self.keeping else { return };
+        let target = Target {
+            path: path.clone(),
+            follow_symlinks: false,
+            in_place_inode: false,
+            check: None,
+            attributes: of_its_writer(),
+        };
+        let kept = serde_json::to_vec(&self.content)
+            .map_err(|error| error.to_string())
+            .and_then(|text| imds_files::replace(&target, &text).map_err(|error| error.to_string()));
+        if let Err(why) = kept {
+            tracing::warn!(path = %path.display(), "for whom files were written can't be kept: {why}");
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Content, String> {
+    let text = match read_regular(path, LIMIT) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let content: Content = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    match content.version {
+        VERSION => Ok(content),
+        other => Err(format!("its version is {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(machine: &str, boot: &str, unique: bool) -> Binding {
+        Binding { machine: machine.to_owned(), unique, boot: Some(boot.to_owned()) }
+    }
+
+    fn outcome(path: &str, what: FileChange) -> FileOutcome {
+        FileOutcome { path: path.to_owned(), what }
+    }
+
+    #[test]
+    fn another_machine_is_told_from_this_one_as_the_state_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |binding| Record::open(folder.path().join("files.json"), binding);
+        let mut first = open(binding("m", "b", true));
+        assert_eq!(first.debts(), Debts::default(), "nothing was written before");
+        first.begin();
+        first.end(&[outcome("/a", FileChange::Changed), outcome("/b", FileChange::Unchanged)]);
+        assert_eq!(open(binding("m", "b", false)).foreign(), Vec::<String>::new());
+        assert_eq!(open(binding("m", "c", true)).foreign(), Vec::<String>::new());
+        assert_eq!(open(binding("m", "c", false)).foreign(), ["/a", "/b"], "it may be another machine");
+        let mut other = open(binding("n", "b", true));
+        assert_eq!(other.foreign(), ["/a", "/b"]);
+        other.begin();
+        other.end(&[
+            outcome("/a", FileChange::Changed),
+            outcome("/b", FileChange::Failed("no room".to_owned())),
+        ]);
+        let mut again = open(binding("n", "b", true));
+        assert_eq!(again.foreign(), ["/b"], "it is still the other's");
+        again.end(&[outcome("/b", FileChange::TakenAway("x".to_owned()))]);
+        assert_eq!(open(binding("o", "b", true)).foreign(), ["/a"]);
+    }
+
+    #[test]
+    fn a_reload_is_owed_until_it_was_done_and_after_a_crash_all_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Record::open(folder.path().join("files.json"), binding("m", "b", true));
+        let mut record = open();
+        record.begin();
+        assert!(open().debts().all_unreloaded, "it may have been cut off");
+        record.end(&[outcome("/a", FileChange::NotReloaded("exit 1".to_owned()))]);
+        assert_eq!(open().debts(), Debts { unreloaded: vec!["/a".to_owned()], ..Debts::default() });
+        record.end(&[outcome("/a", FileChange::Unchanged)]);
+        assert_eq!(open().debts(), Debts::default());
+    }
+
+    #[test]
+    fn a_damaged_record_says_nothing_and_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("files.json");
+        for text in ["", "{", "[]", "{\"version\":2}"] {
+            std::fs::write(&path, text).unwrap();
+            let mut record = Record::open(path.clone(), binding("m", "b", true));
+            assert_eq!(record.debts(), Debts::default(), "{text}");
+            record.begin();
+            record.end(&[outcome("/a", FileChange::Changed)]);
+            assert_eq!(Record::open(path.clone(), binding("n", "b", true)).foreign(), ["/a"]);
+        }
+    }
+}
