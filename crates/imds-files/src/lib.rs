@@ -23,6 +23,7 @@ mod unix;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use imds_model::{Error, ErrorKind};
 
@@ -354,6 +355,38 @@ fn create_beside<S: Steps>(steps: &mut S, path: &Path, private: bool) -> Result<
             }
         }
     }
+}
+
+/// Removes what a process left that was ended while it wrote a file here: what has a temporary file's name and hasn't been
+/// written to for so long. Says which. Links are left alone.
+///
+/// # Errors
+/// What the system says of the directory, or of a file that can't be removed.
+pub fn remove_leftovers(directory: &Path, unchanged_for: Duration) -> io::Result<Vec<PathBuf>> {
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(is_temporary) {
+            continue;
+        }
+        // Of the entry itself, never of what it leads to.
+        let found = entry.metadata()?;
+        let unchanged = found.modified()?.elapsed().unwrap_or_default();
+        if found.is_file() && unchanged >= unchanged_for {
+            fs::remove_file(entry.path())?;
+            removed.push(entry.path());
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether this is a name that [`create_beside`] gives.
+fn is_temporary(name: &str) -> bool {
+    let Some((digits, rest)) = name.strip_prefix(".imds-").and_then(|rest| rest.split_at_checked(16)) else {
+        return false;
+    };
+    digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && (rest.is_empty() || rest.starts_with('.'))
 }
 
 /// 64 bits from the system's random numbers: the keys of the standard library's hashes are made of them.

@@ -386,3 +386,32 @@ fn a_check_may_be_run_by_the_caller() {
     assert_eq!(replace_with_runner(&target, NEW, &|_, _| Ok(())).unwrap(), CHANGED);
     assert_eq!(fs::read(&target.path).unwrap(), NEW);
 }
+
+#[test]
+fn what_a_process_left_that_was_ended_goes_and_nothing_else() {
+    let folder = Folder::new();
+    let left = [".imds-0123456789abcdef", ".imds-0123456789abcdef.conf"];
+    let others =
+        [".imds-0123456789abcde", ".imds-0123456789ABCDEF.conf", "imds-0123456789abcdef", "file.toml"];
+    for name in left.iter().chain(&others) {
+        fs::write(folder.path(name), OLD).unwrap();
+    }
+    symlink(folder.path("file.toml"), folder.path(".imds-fedcba9876543210")).unwrap();
+    fs::create_dir(folder.path(".imds-aaaaaaaaaaaaaaaa")).unwrap();
+    assert!(
+        remove_leftovers(&folder.0, Duration::from_secs(600)).unwrap().is_empty(),
+        "somebody may write it"
+    );
+    let mut removed = remove_leftovers(&folder.0, Duration::ZERO).unwrap();
+    removed.sort();
+    assert_eq!(removed, left.map(|name| folder.path(name)));
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), others.len() + 2);
+}
+
+#[test]
+fn a_file_that_is_being_written_has_the_name_that_is_looked_for() {
+    let folder = Folder::with_old();
+    let (path, _file) =
+        create_beside(&mut FileSystem { runner: None }, &folder.path("file.toml"), true).unwrap();
+    assert_eq!(remove_leftovers(&folder.0, Duration::ZERO).unwrap(), [path]);
+}

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
@@ -19,6 +20,8 @@ use crate::task::task;
 
 /// How many hooks run at once; more than a worker that means well ever asks for.
 const HOOKS: usize = 32;
+/// How long an executor goes on with a file when its worker is gone.
+const LAST_FILE: Duration = Duration::from_secs(5);
 /// How many answers may wait to be sent.
 const ANSWERS: usize = 64;
 
@@ -34,7 +37,7 @@ struct Executor {
     hooks: AtomicUsize,
 }
 
-/// Serves one worker until it is gone. What is under way then is broken off.
+/// Serves one worker until it is gone. What is under way then is broken off, but for a file that is nearly written.
 ///
 /// # Errors
 /// What the socket says; [`io::ErrorKind::InvalidData`] when the worker says something that nobody says who means well.
@@ -48,6 +51,8 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
         writing: Arc::default(),
         hooks: AtomicUsize::new(0),
     });
+    let first = Arc::clone(&*executor.plan.lock().await);
+    tokio::task::spawn_blocking(move || write::remove_leftovers(&first.files()));
     let (mut from, mut to) = tokio::io::split(stream);
     let (answers, mut answered) = mpsc::channel::<Reply>(ANSWERS);
     let mut tasks = JoinSet::new();
@@ -63,7 +68,7 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
         let request: Request = tokio::select! {
             request = receive(&mut from) => match request? {
                 Some(request) => request,
-                None => return Ok(()),
+                None => break,
             },
             Some(_) = tasks.join_next() => continue,
         };
@@ -77,6 +82,11 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
             let _ = answers.send(Reply { id: request.id, outcome }).await;
         }));
     }
+    // A file that is half-way is finished, unless its check hangs: broken off, it would leave another one beside it.
+    if tokio::time::timeout(LAST_FILE, executor.writing.lock()).await.is_err() {
+        tracing::warn!("a file was left unfinished");
+    }
+    Ok(())
 }
 
 impl Executor {

@@ -1,6 +1,6 @@
 //! From content to files, on the executor's side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,6 +133,31 @@ fn target_of(file: &Rendered) -> Target {
 fn plain_target(path: PathBuf, mode: u32) -> Target {
     let attributes = Attributes { mode: Some(mode), ..Attributes::default() };
     Target { path, follow_symlinks: false, in_place_inode: false, check: None, attributes }
+}
+
+/// How long a file that is being written may go without a change, checks included.
+const LEFT_FOR: Duration = Duration::from_secs(600);
+
+/// Removes what executors left that were ended while they wrote these files.
+pub fn remove_leftovers(files: &Files<'_>) {
+    let rendered = files.rendered.iter().filter_map(|file| file.target.parent());
+    let env_file = files.env_file.and_then(|file| file.path.parent());
+    let values = files.values.map(|values| values.directory.as_path());
+    let mut directories: BTreeSet<PathBuf> =
+        rendered.chain(env_file).chain(values).map(Path::to_owned).collect();
+    directories.extend(values.map(|directory| directory.join("tags")));
+    for directory in directories.iter().filter(|path| is_directory(path)) {
+        match imds_files::remove_leftovers(directory, LEFT_FOR) {
+            Ok(removed) => {
+                for path in removed {
+                    tracing::info!(path = %path.display(), "removed: it was left unfinished");
+                }
+            }
+            Err(error) => {
+                tracing::debug!(directory = %directory.display(), "leftovers can't be looked for: {error}");
+            }
+        }
+    }
 }
 
 /// What the content that a file already has is worth.

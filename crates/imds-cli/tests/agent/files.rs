@@ -232,3 +232,28 @@ fn a_reload_that_failed_is_made_up_for_after_a_restart() {
     let _agent = Running::start_again(&folder, &["--config", path(&file)]);
     service.until("its readers are told", || folder.path().join("reloaded").exists());
 }
+
+#[test]
+fn an_agent_that_ends_while_it_writes_leaves_nothing_unfinished() {
+    let folder = Folder::new();
+    let service = Service::of("aws");
+    folder.write("app.tmpl", "${aws:InstanceId}\n");
+    fs::create_dir(folder.path().join("app.d")).unwrap();
+    // The check waits until the test lets it go on.
+    let check = "touch \\\"$0/checking\\\"; until [ -e \\\"$0/go\\\" ]; do sleep 0.01; done";
+    let more = format!(
+        "[[files]]\ntemplate = \"app.tmpl\"\ntarget = \"app.d/out.conf\"\ncheck = [\"/bin/sh\", \"-c\", \"{check}\", \"{}\"]\n",
+        folder.path().display()
+    );
+    let file = config(&folder, &(service.metadata() + &more));
+    let agent = Running::start(&folder, &["--config", path(&file)]);
+    service.until("it is checked", || folder.path().join("checking").exists());
+    agent.signal("-TERM");
+    agent.hears("STOPPING=1");
+    folder.write("go", "");
+    assert_eq!(agent.ends(), Some(0));
+    let names = || -> Vec<_> {
+        fs::read_dir(folder.path().join("app.d")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    };
+    service.until("the file is there, and nothing else", || names() == ["out.conf"]);
+}
