@@ -31,6 +31,17 @@ impl Value {
             _ => None,
         }
     }
+
+    /// Whether nothing is in it: no tag, no interface, no disk.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Tags(tags) => tags.is_empty(),
+            Self::Interfaces(interfaces) => interfaces.is_empty(),
+            Self::Disks(disks) => disks.is_empty(),
+        }
+    }
 }
 
 /// A network interface. Lists are in the cloud's order; what the cloud doesn't say is left out.

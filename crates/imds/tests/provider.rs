@@ -79,6 +79,41 @@ async fn one_failing_document_keeps_its_last_good_values_while_the_rest_moves_on
 }
 
 #[tokio::test]
+async fn what_is_taken_away_is_gone_as_long_as_the_service_knows_the_instance() {
+    let fake = fake("aws:plain").await;
+    let provider = LiveProvider::start(client(&fake)).await.unwrap();
+    assert!(provider.text(Field::PublicIpv4).is_some() && provider.tag("Name").is_some());
+    for gone in ["meta-data/tags", "meta-data/public-ipv4", "meta-data/public-hostname"] {
+        fake.remove(gone).unwrap();
+    }
+    provider.refresh().await.unwrap();
+    let snapshot = provider.snapshot();
+    assert_eq!((snapshot.tag("Name"), snapshot.is_stale()), (None, false));
+}
+
+#[tokio::test]
+async fn a_service_that_knows_nothing_any_more_takes_nothing_away() {
+    for forgetful in ["404", "empty", "foreign=hetzner"] {
+        let fake = fake("aws:plain").await;
+        let provider = LiveProvider::start(client(&fake)).await.unwrap();
+        let known = |snapshot: &imds::Metadata| {
+            let known =
+                snapshot.readings().filter_map(|(field, reading)| Some((field, reading.value()?.clone())));
+            known.collect::<Vec<_>>()
+        };
+        let before = known(&provider.snapshot());
+        fake.inject(fault(forgetful));
+        let error = provider.refresh().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{forgetful}: {error}");
+        assert_eq!(known(&provider.snapshot()), before, "{forgetful}");
+        assert!(provider.snapshot().is_stale() && !provider.is_available(), "{forgetful}");
+        fake.clear_faults();
+        provider.refresh().await.unwrap();
+        assert!(!provider.snapshot().is_stale() && provider.is_available(), "{forgetful}");
+    }
+}
+
+#[tokio::test]
 async fn concurrent_refreshes_are_one() {
     let fake = fake("azure:plain").await;
     let provider = LiveProvider::start(client(&fake)).await.unwrap();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use imds_model::{CloudName, Error, Field, Metadata, Reading, RefreshClass, Verdict};
+use imds_model::{
+    CloudName, Error, ErrorKind, Field, Metadata, Reading, RefreshClass, Source, Value, Verdict,
+};
 use tokio::sync::Mutex;
 
 use super::last::Last;
@@ -197,7 +199,9 @@ impl LiveProvider {
     async fn read_again(&self) -> Result<(), Error> {
         let fields = self.grown_old();
         let mut metadata = self.client.read_from(&self.cloud, &self.verdict, &fields).await?;
-        let is_another = are_two_machines(&metadata, &self.snapshot.load());
+        let before = self.snapshot.load();
+        let is_another =
+            are_two_machines(&metadata, &before) || self.judge_what_vanished(&mut metadata, &before).await;
         if is_another {
             tracing::info!(
                 "the service tells of another instance than before; nothing of the old one is kept"
@@ -217,6 +221,79 @@ impl LiveProvider {
         self.snapshot.change(refreshed, |metadata| self.publisher.publish(Arc::clone(metadata)));
         failure.map_or(Ok(()), Err)
     }
+
+    /// Values that are gone without an error are believed to be gone only of a service that still says which instance this
+    /// is: one that answers everything with "no such thing", or with nothing, isn't it any more, and nothing that it says
+    /// counts. Says whether it is another instance's.
+    async fn judge_what_vanished(&self, metadata: &mut Metadata, before: &Metadata) -> bool {
+        let vanished = vanished(metadata, before);
+        let Some((mark, path)) = mark_of(before).filter(|_| !vanished.is_empty()) else { return false };
+        let is_as_before = |now: &Metadata| match now.reading(mark) {
+            Some(Reading::Known { value, trouble: None, .. }) => Some(Some(value) == value_of(before, mark)),
+            _ => None,
+        };
+        if is_as_before(metadata) == Some(true) {
+            return false;
+        }
+        let asked = self.client.read_from(&self.cloud, &self.verdict, &[mark]).await;
+        match asked.as_ref().ok().and_then(is_as_before) {
+            Some(true) => return false,
+            Some(false) if mark == Field::InstanceId => return true,
+            _ => {}
+        }
+        let error = match &asked {
+            Ok(now) => now.reading(mark).and_then(Reading::error).cloned(),
+            Err(error) => Some(error.clone()),
+        };
+        let error = error.unwrap_or_else(|| {
+            let message =
+                format!("this isn't the service any more that was asked before: its {mark} is gone");
+            Error::new(ErrorKind::Malformed, message)
+                .with_cloud(&self.cloud)
+                .with_path(path)
+                .with_remedy("`imds doctor` says who answers there")
+        });
+        // What else it says is as little this instance's.
+        let doubted: Vec<Field> = metadata.readings().map(|(field, _)| field).collect();
+        let known: Vec<Field> =
+            doubted.into_iter().filter(|field| value_of(before, *field).is_some()).collect();
+        *metadata = std::mem::replace(metadata, Metadata::new(self.cloud.clone())).only(&known);
+        for field in known {
+            metadata.set(field, Reading::Failed(error.clone()));
+        }
+        metadata.set_failure(Some(error));
+        false
+    }
+}
+
+fn value_of(metadata: &Metadata, field: Field) -> Option<&Value> {
+    metadata.reading(field).and_then(Reading::value)
+}
+
+/// What a service is known by, with the path that says it: the instance's id, or else something that never changes.
+fn mark_of(metadata: &Metadata) -> Option<(Field, String)> {
+    let path = |field: &Field| match metadata.reading(*field)? {
+        Reading::Known { source: Source::Imds { path, .. } | Source::Imdsd { path, .. }, .. } => {
+            Some((*field, path.clone()))
+        }
+        _ => None,
+    };
+    let fixed = Field::ALL.iter().filter(|field| field.refresh_class() == RefreshClass::Fixed);
+    path(&Field::InstanceId).or_else(|| fixed.filter_map(path).next())
+}
+
+/// Fields that had a value and have none now, without anything having gone wrong.
+fn vanished(now: &Metadata, before: &Metadata) -> Vec<Field> {
+    let had = |field: &Field| value_of(before, *field).is_some_and(|value| !value.is_empty());
+    let has_none = |reading: &Reading| match reading {
+        Reading::Known { value, .. } => value.is_empty(),
+        Reading::Absent { .. } => true,
+        _ => false,
+    };
+    now.readings()
+        .filter(|(field, reading)| had(field) && has_none(reading))
+        .map(|(field, _)| field)
+        .collect()
 }
 
 /// Whether two snapshots tell of different instances: values of one mustn't stand in for those of the other.

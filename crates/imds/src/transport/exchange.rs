@@ -1,5 +1,6 @@
 //! Requests over kept connections.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -313,8 +314,9 @@ impl Exchange {
             Err(_) if !literal.is_empty() => return Ok(literal.to_vec()),
             permitted => permitted.map_err(Failure::Forbidden)?,
         }
+        let asked = absolute(name, literal);
         #[expect(clippy::disallowed_methods, reason = "the user gave this name, or the cloud is known by it")]
-        let found = tokio::net::lookup_host((name, port)).await;
+        let found = tokio::net::lookup_host((&*asked, port)).await;
         match found {
             Ok(found) => Ok(found.chain(literal.iter().copied()).collect()),
             Err(error) if literal.is_empty() => Err(Failure::NotConnected(error)),
@@ -334,6 +336,15 @@ impl Exchange {
         if !sender.is_closed() {
             self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sender);
         }
+    }
+}
+
+/// A cloud's own name as it is asked for: with the root's dot, so that no search domain is put behind it and no resolver of
+/// such a domain is believed. What the user gave, which has no known address beside, is asked for as it was given.
+fn absolute<'a>(name: &'a str, known: &[SocketAddr]) -> Cow<'a, str> {
+    match known.is_empty() || name.ends_with('.') || !name.contains('.') {
+        true => name.into(),
+        false => format!("{name}.").into(),
     }
 }
 
@@ -378,4 +389,18 @@ fn is_misspelled(error: &hyper::Error) -> bool {
 
 fn hyper_failure(error: hyper::Error) -> Failure {
     if error.is_parse() || error.is_user() { Failure::NotHttp(error.into()) } else { Failure::Reset(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_search_domain_is_put_behind_a_clouds_own_name() {
+        let known = ["169.254.0.23:80".parse().unwrap()];
+        assert_eq!(absolute("metadata.tencentyun.com", &known), "metadata.tencentyun.com.");
+        assert_eq!(absolute("metadata.tencentyun.com.", &known), "metadata.tencentyun.com.");
+        assert_eq!(absolute("metadata.corp", &[]), "metadata.corp", "that is the user's own word");
+        assert_eq!(absolute("localhost", &known), "localhost");
+    }
 }

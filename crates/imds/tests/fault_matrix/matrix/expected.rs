@@ -19,21 +19,15 @@ fn permitted(effect: Effect, cloud: &Struck, operation: Operation) -> Vec<Class>
         Effect::Fails(kind) => fails(kind, cloud, operation),
         Effect::Nothing => match operation {
             Operation::Detect => unrecognised(cloud),
-            Operation::Refresh => vec![Class::Absent],
+            // Who knows nothing any more, the instance's own id included, isn't believed.
+            Operation::Refresh => vec![Class::Kept(ErrorKind::Malformed.name())],
             Operation::Show | Operation::Get if cloud.token == Token::Required => {
                 vec![failed(ErrorKind::Unauthorized)]
             }
             Operation::Show | Operation::Get => vec![Class::Absent],
         },
         Effect::Nonsense => fails(ErrorKind::Malformed, cloud, operation),
-        // An empty listing is one, and an empty text says that there is none.
-        Effect::Emptied => {
-            let mut permitted = fails(ErrorKind::Malformed, cloud, operation);
-            if operation == Operation::Refresh && cloud.texts != Texts::None {
-                permitted.extend([Class::SomeGone(ErrorKind::Malformed.name()), Class::Absent]);
-            }
-            permitted
-        }
+        Effect::Emptied => fails(ErrorKind::Malformed, cloud, operation),
         Effect::TokensWithheld => match (cloud.token, operation) {
             (Token::Required, Operation::Detect) => unrecognised(cloud),
             (Token::Required, Operation::Show | Operation::Get) => vec![failed(ErrorKind::HopLimit)],
@@ -63,7 +57,7 @@ fn permitted(effect: Effect, cloud: &Struck, operation: Operation) -> Vec<Class>
                 vec![failed(ErrorKind::Unauthorized)]
             }
             Operation::Show | Operation::Get => vec![Class::Absent, failed(ErrorKind::Malformed)],
-            Operation::Refresh => vec![Class::Absent, Class::Kept(ErrorKind::Malformed.name())],
+            Operation::Refresh => vec![Class::Kept(ErrorKind::Malformed.name())],
         },
     }
 }

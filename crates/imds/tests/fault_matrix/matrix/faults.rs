@@ -169,7 +169,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         Effect::Nothing,
         AMPLE,
         "Every request is answered 404.",
-        "The value is absent, which isn't an error of the service.",
+        "The value is absent, which isn't an error of the service; what runs keeps what it knew.",
     ),
     fault("408:1", Effect::Harmless, AMPLE, "The first request is answered 408.", ONCE_MORE),
     fault(
@@ -252,13 +252,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         "An error at once.",
     ),
     fault("binary", Effect::Nonsense, AMPLE, "Every answer is bytes that are no text.", "An error at once."),
-    fault(
-        "empty",
-        Effect::Emptied,
-        AMPLE,
-        "Every answer is 200 and empty.",
-        "An error; a listing may be empty, though, and a text that is says that there is none.",
-    ),
+    fault("empty", Effect::Emptied, AMPLE, "Every answer is 200 and empty.", "An error."),
     fault(
         "portal",
         Effect::Nonsense,
@@ -293,13 +287,13 @@ pub(crate) const FAULTS: &[Fault] = &[
         Effect::Foreign("scaleway"),
         AMPLE,
         "An instance of Scaleway's answers.",
-        "Its name, where the cloud has to be found; nothing where another cloud was told, unless both serve the same paths.",
+        "Its name, where the cloud has to be found; nothing where another cloud was told. What runs keeps what it knew.",
     ),
     fault(
         "foreign=azure",
         Effect::Foreign("azure"),
         AMPLE,
         "A machine of Azure's answers.",
-        "Its name, where the cloud has to be found; nothing where another cloud was told, unless both serve the same paths.",
+        "Its name, where the cloud has to be found; nothing where another cloud was told. What runs keeps what it knew.",
     ),
 ];
