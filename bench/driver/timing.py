@@ -48,8 +48,16 @@ def works(command: Command) -> str | None:
     result = subprocess.run(command.words, env=command.variables(), capture_output=True, text=True, timeout=300)
     if result.returncode == 0 and command.expects in result.stdout + result.stderr:
         return None
-    said = (result.stderr or result.stdout).strip().splitlines()
-    return said[-1][:120] if said else f"exit {result.returncode}, no output"
+    return reason(result.stderr or result.stdout) or f"exit {result.returncode}, without a word that was waited for"
+
+
+def reason(said: str) -> str | None:
+    """The line that tells most of why a program failed: a panic's message, an error, or the last one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    panics = [following for line, following in zip(lines, lines[1:]) if "panicked at" in line]
+    errors = [line for line in lines if "error" in line.lower()]
+    told = panics or errors or lines[-1:]
+    return told[0][:120] if told else None
 
 
 def interleaved(commands: list[Command], rounds: int) -> dict[str, Figures]:
