@@ -4,7 +4,6 @@
 //! A file that can't be written anew keeps what it has, since that was true a moment ago. On a clone it was true of another
 //! machine. And a reload that failed, or was cut off by a crash, is owed although the file won't change again.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -32,11 +31,11 @@ struct Content {
     machine: String,
     boot: Option<String>,
     /// Files with this machine's values.
-    written: BTreeSet<String>,
+    written: Vec<String>,
     /// Files with another machine's.
-    foreign: BTreeSet<String>,
+    foreign: Vec<String>,
     /// Files whose readers weren't told.
-    unreloaded: BTreeSet<String>,
+    unreloaded: Vec<String>,
     /// Files may have changed since without anybody having been told.
     under_way: bool,
 }
@@ -54,8 +53,9 @@ impl Record {
         };
         let same_boot = content.boot.is_some() && content.boot == binding.boot;
         if content.machine != binding.machine || !(same_boot || binding.unique) {
-            let written = std::mem::take(&mut content.written);
-            content.foreign.extend(written);
+            for path in std::mem::take(&mut content.written) {
+                set(&mut content.foreign, &path, true);
+            }
         }
         content.version = VERSION;
         content.machine.clone_from(&binding.machine);
@@ -73,8 +73,8 @@ impl Record {
     #[must_use]
     pub fn debts(&self) -> Debts {
         Debts {
-            foreign: self.content.foreign.iter().cloned().collect(),
-            unreloaded: self.content.unreloaded.iter().cloned().collect(),
+            foreign: self.content.foreign.clone(),
+            unreloaded: self.content.unreloaded.clone(),
             all_unreloaded: self.content.under_way,
         }
     }
@@ -82,7 +82,7 @@ impl Record {
     /// Files with another machine's values.
     #[must_use]
     pub fn foreign(&self) -> Vec<String> {
-        self.content.foreign.iter().cloned().collect()
+        self.content.foreign.clone()
     }
 
     /// Files are about to be written.
@@ -96,21 +96,14 @@ impl Record {
         let before = self.content.clone();
         self.content.under_way = false;
         for FileOutcome { path, what } in outcomes {
-            match what {
-                FileChange::Changed | FileChange::Unchanged | FileChange::NotReloaded(_) => {
-                    self.content.foreign.remove(path);
-                    self.content.written.insert(path.clone());
-                }
-                FileChange::TakenAway(_) => {
-                    self.content.foreign.remove(path);
-                    self.content.written.remove(path);
-                }
+            let is_ours = match what {
+                FileChange::Changed | FileChange::Unchanged | FileChange::NotReloaded(_) => true,
+                FileChange::TakenAway(_) => false,
                 FileChange::Kept(_) | FileChange::Failed(_) => continue,
-            }
-            match what {
-                FileChange::NotReloaded(_) => self.content.unreloaded.insert(path.clone()),
-                _ => self.content.unreloaded.remove(path),
             };
+            set(&mut self.content.foreign, path, false);
+            set(&mut self.content.written, path, is_ours);
+            set(&mut self.content.unreloaded, path, matches!(what, FileChange::NotReloaded(_)));
         }
         if self.content != before {
             self.keep();
@@ -132,6 +125,15 @@ impl Record {
         if let Err(why) = kept {
             tracing::warn!(path = %path.display(), "for whom files were written can't be kept: {why}");
         }
+    }
+}
+
+/// Has a list name a path, once, or not at all.
+fn set(list: &mut Vec<String>, path: &str, is_in: bool) {
+    match list.iter().position(|known| known == path) {
+        Some(at) if !is_in => drop(list.remove(at)),
+        None if is_in => list.push(path.to_owned()),
+        _ => {}
     }
 }
 

@@ -5,7 +5,6 @@
 //! near. A hook hears one thing of an event at a time, in its order. What was owed and is done with is settled, whether it
 //! worked or not, so that a restart doesn't begin anew.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
@@ -64,7 +63,10 @@ impl Pace {
 
 /// Whose turn it is: what a hook is told of the end of an event mustn't overtake what it was told before.
 #[derive(Debug, Default)]
-struct Turns(Mutex<HashMap<(String, String, Action), Weak<Turn>>>);
+struct Turns(Mutex<Vec<(Whose, Weak<Turn>)>>);
+
+/// The path that tells of an event, its id, and what the hook does.
+type Whose = (String, String, Action);
 
 /// Held during one try.
 type Turn = tokio::sync::Mutex<()>;
@@ -73,13 +75,14 @@ impl Turns {
     /// The turns of one hook with one event.
     fn of(&self, event: &Event, hook: &Hook) -> Arc<Turn> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
+        turns.retain(|(_, turn)| turn.strong_count() > 0);
         let whose = (event.source.clone(), event.id.clone(), hook.action.clone());
-        if let Some(turn) = turns.get(&whose).and_then(Weak::upgrade) {
+        let known = turns.iter().find(|(known, _)| *known == whose);
+        if let Some(turn) = known.and_then(|(_, turn)| turn.upgrade()) {
             return turn;
         }
         let turn = Arc::default();
-        turns.insert(whose, Arc::downgrade(&turn));
+        turns.push((whose, Arc::downgrade(&turn)));
         turn
     }
 }

@@ -4,7 +4,6 @@
 //! A hook is known by what it does. One that has another time limit or another place in the configuration is the same; one
 //! that does something else is another, and hears of what is owed still.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -20,7 +19,8 @@ pub struct UnderWay(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    started: HashMap<Ticket, Vec<Started>>,
+    /// Few at a time.
+    started: Vec<(Ticket, Vec<Started>)>,
     tasks: JoinSet<()>,
 }
 
@@ -51,7 +51,11 @@ impl UnderWay {
         let Inner { started, tasks } = &mut *inner;
         // Nobody else waits for them.
         while tasks.try_join_next().is_some() {}
-        let started = started.entry(ticket).or_default();
+        let at = started.iter().position(|(known, _)| *known == ticket).unwrap_or(started.len());
+        if at == started.len() {
+            started.push((ticket, Vec::new()));
+        }
+        let Some((_, started)) = started.get_mut(at) else { return Vec::new() };
         let mut before: Vec<usize> = (0..started.len()).collect();
         let mut ends = Vec::new();
         for (action, run) in hooks {
@@ -75,7 +79,7 @@ impl UnderWay {
 
     /// Forgets what was started for something that isn't owed any more.
     pub fn forget(&self, ticket: Ticket) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).started.remove(&ticket);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).started.retain(|(known, _)| *known != ticket);
     }
 }
 
