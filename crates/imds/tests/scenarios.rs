@@ -475,6 +475,28 @@ async fn the_snapshot_says_how_the_service_was_spoken_to() {
 }
 
 #[tokio::test]
+async fn a_version_is_negotiated_once() {
+    for (spec, version) in [("azure:stack", "2019-11-01"), ("azure:stack-2018", "2018-10-01")] {
+        let scenario = scenario(spec);
+        let fake = start(scenario.clone()).await;
+        let client = client(&fake, &scenario, Way::Told);
+        let mut answered = 0;
+        let mut refused = Vec::new();
+        for _ in 0..3 {
+            let metadata = client.read(&[Field::Region]).await.unwrap();
+            assert!(metadata.text(Field::Region).is_some(), "{spec}: {metadata:?}");
+            let requests = fake.requests();
+            let (right, wrong): (Vec<_>, Vec<_>) =
+                requests.iter().partition(|request| request.path().contains(version));
+            refused.push(wrong.len());
+            answered += 1;
+            assert_eq!(right.len(), answered, "{spec}");
+        }
+        assert_eq!(refused, [1, 1, 1], "{spec}: only the first read asked in a version that is unknown here");
+    }
+}
+
+#[tokio::test]
 async fn tags_that_are_switched_off_are_absent_with_the_remedy() {
     let fake = fake("aws:tags-off").await;
     let metadata = harness::read_all(&fake).await;

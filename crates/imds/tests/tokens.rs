@@ -4,6 +4,7 @@
 mod scripted;
 mod service;
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use imds::model::{Error, ErrorKind, Metadata};
@@ -54,6 +55,49 @@ async fn one_value_takes_two_requests() {
     let fake = fake("aws", &[]).await;
     client_of(&fake).read(ID).await.unwrap();
     assert_eq!((count(&fake, "PUT"), count(&fake, "GET")), (1, 1));
+}
+
+/// As if this much time had gone by, without waiting for it.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_its_end() {
+    let fake = fake("aws:imdsv2-required", &[]).await;
+    let client = client_of(&fake);
+    client.read(ID).await.unwrap();
+    // A life of six hours, of which two minutes and a half, then one and a half, are left.
+    later(Duration::from_secs(6 * 3600 - 150)).await;
+    client.read(ID).await.unwrap();
+    assert_eq!((count(&fake, "PUT"), count(&fake, "GET")), (1, 2));
+    later(Duration::from_secs(60)).await;
+    client.read(ID).await.unwrap();
+    assert_eq!((count(&fake, "PUT"), count(&fake, "GET")), (2, 3), "nobody had to be refused first");
+}
+
+#[tokio::test]
+async fn a_token_of_a_short_life_is_renewed_in_its_last_tenth() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let url = scripted::serve(move |method, _| {
+        seen.lock().unwrap().push(method.to_owned());
+        match method {
+            "PUT" => (200, "X-aws-ec2-metadata-token-ttl-seconds: 1000\r\n", b"AQAEAGood==".to_vec()),
+            _ => (200, "", br#"{"instanceId":"i-0123456789abcdef0","accountId":"1","region":"r"}"#.to_vec()),
+        }
+    })
+    .await;
+    let client = client(told("aws", &url, &[]));
+    for (passed, expected) in [(0, "PUT GET"), (850, "GET"), (100, "PUT GET"), (850, "GET"), (100, "PUT GET")]
+    {
+        later(Duration::from_secs(passed)).await;
+        let metadata = client.read(ID).await.unwrap();
+        assert_eq!(metadata.text(Field::InstanceId), Some("i-0123456789abcdef0"));
+        assert_eq!(std::mem::take(&mut *asked.lock().unwrap()).join(" "), expected);
+    }
 }
 
 #[tokio::test]

@@ -381,6 +381,24 @@ async fn keys_that_need_encoding_are_asked_for_and_kept() {
     }
 }
 
+/// EC2 tells no tags with such keys. Azure tells a list of keys and values, and a text beside it in which colons and semicolons
+/// part them: reading that would tear these keys.
+#[tokio::test]
+async fn keys_with_spaces_slashes_and_semicolons_are_whole() {
+    let keys = ["cost center", "team/web", "a;b", "a:b", "a;b:c / d"];
+    let fake = fake("azure:plain").await;
+    for key in keys {
+        fake.set(&format!("tags.{key}"), &format!("{key};{key}:1")).unwrap();
+    }
+    let metadata = read_all(&fake).await;
+    for key in keys {
+        assert_eq!(metadata.tag(key), Some(&*format!("{key};{key}:1")), "{key}");
+    }
+    for part in ["a", "b", "team", "b:c / d"] {
+        assert_eq!(metadata.tag(part), None, "{part}");
+    }
+}
+
 #[tokio::test]
 async fn a_tag_that_vanished_is_left_out_and_one_that_cannot_be_read_fails_all() {
     let fake = fake("aws:spot-asg").await;
@@ -397,6 +415,16 @@ async fn a_tag_that_vanished_is_left_out_and_one_that_cannot_be_read_fails_all()
         "half the tags look like all of them"
     );
     assert_eq!(metadata.text(Field::InstanceId), Some("i-0a1b2c3d4e5f67890"));
+}
+
+#[tokio::test]
+async fn the_partition_is_read_and_part_of_the_name() {
+    for partition in ["aws-cn", "aws-us-gov", "aws-iso-e"] {
+        let metadata = with("aws:plain", &[("meta-data/services/partition", partition)]).await;
+        assert_eq!(metadata.text(Field::Partition), Some(partition));
+        let name = metadata.text(Field::ResourceId).unwrap();
+        assert!(name.starts_with(&format!("arn:{partition}:ec2:")), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! A running `imds agent` as a source: what one process found out for everybody on this machine.
 //!
-//! The agent answers on a unix socket, in well under a millisecond and without a request to the metadata service. Its socket
-//! is believed only if root, the agent's own user or the caller itself holds it, or if it is where only root can have put it
-//! or can have let its holder do so: anybody may put a socket into a directory of their own.
+//! The agent answers on a unix socket, out of what it knows and without a request to the metadata service. Its socket is
+//! believed only if root, the agent's own user or the caller itself holds it, or if it is where only root can have put it or
+//! can have let its holder do so: anybody may put a socket into a directory of their own.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), imds::Error> {

@@ -1,6 +1,6 @@
 //! The packed form of descriptions: what the build script writes, and this crate reads when the first cloud is wanted.
 //!
-//! Statics would be four times as long, and each of their texts and lists an address that has to be relocated whenever any
+//! Statics would be longer, and each of their texts and lists an address that has to be relocated whenever any
 //! program starts. Fields follow each other in their order. A number is told from its low end, six bits a byte, with 0x40 where
 //! more follow: so that all of it is text, which the compiler has checked. A text or a list stands behind its length, what may
 //! be absent behind 0 or 1, what is for later behind its length in bytes. Nothing else ever reads it, so there is no version.
