@@ -92,14 +92,16 @@ fn packets_that_leave_a_namespace_and_get_no_answer_were_stopped_outside() {
     assert!(said.first()["cause"].as_str().unwrap().contains("gets no answer"), "{:#}", said.first());
 }
 
-/// The doctor on a machine of its own: this network is that of its first process, and none of a container's marks is there.
-const ON_THE_MACHINE: &str = r#"unshare --fork --pid --mount sh -euc '
+/// The doctor on a machine of its own: this network is that of its first process, and none of a container's marks is there
+/// but those in `MARKS`.
+const ON_THE_MACHINE: &str = r#"MARKS=${MARKS:-} unshare --fork --pid --mount sh -euc '
     root=$(mktemp -d -p "$IMDS_SYSROOT"); mount -t tmpfs none "$root"; mkdir "$root/proc" "$root/run"
     for entry in /*; do
         case $entry in /proc | /run) continue ;; esac
         if test -L "$entry"; then cp -P "$entry" "$root$entry"
         elif test -d "$entry"; then mkdir "$root$entry"; mount --rbind "$entry" "$root$entry"; fi
     done
+    for mark in $MARKS; do : > "$root$mark"; done
     mount -t proc none "$root/proc"
     exec chroot "$root" "$IMDS" doctor --json --timeout 3s'"#;
 
@@ -113,23 +115,42 @@ fn on_a_machine_the_silence_comes_from_the_service() {
     said.must_be("silent", 6).must_suggest("ip route get 169.254.169.254");
 }
 
+/// Somebody in another network has the address, and nothing listens there.
+fn afar(filter: &str) -> String {
+    format!(
+        r#"unshare -n sleep 60 & served=$!
+        until test "$(readlink /proc/$served/ns/net)" != "$(readlink /proc/self/ns/net)"; do :; done
+        ip link add eth0 type veth peer name far netns $served
+        nsenter -t $served -n sh -euc 'ip link set far up; ip addr add 169.254.169.254/16 dev far; {filter}'
+        ip link set eth0 up; ip addr add 169.254.1.1/16 dev eth0
+        {ON_THE_MACHINE}"#
+    )
+}
+
 #[test]
 fn a_refusal_from_afar_is_told_from_silence() {
     if !can_use(&["unshare", "chroot", "nsenter"]) {
         return;
     }
-    // Somebody has the address, and nothing listens there.
-    let script = format!(
-        r#"unshare -n sleep 60 & served=$!
-        until test "$(readlink /proc/$served/ns/net)" != "$(readlink /proc/self/ns/net)"; do :; done
-        ip link add eth0 type veth peer name far netns $served
-        nsenter -t $served -n sh -euc 'ip link set far up; ip addr add 169.254.169.254/16 dev far'
-        ip link set eth0 up; ip addr add 169.254.1.1/16 dev eth0
-        {ON_THE_MACHINE}"#
-    );
-    let Some(said) = in_namespace(&script) else { return };
+    for marks in ["", "/.dockerenv"] {
+        let Some(said) = in_namespace(&format!("export MARKS={marks}; {}", afar(":"))) else { return };
+        said.must_be("refused", 6);
+        assert!(said.first()["cause"].as_str().unwrap().contains("switched off"), "{:#}", said.first());
+        let from_the_host = said.first()["remedy"].to_string().contains("--network host");
+        assert_eq!(from_the_host, !marks.is_empty(), "{:#}", said.first());
+    }
+}
+
+#[test]
+fn packets_that_come_back_are_no_silence() {
+    if !can_use(&["unshare", "chroot", "nsenter", "nft"]) {
+        return;
+    }
+    let filter = "nft add table ip t; nft \"add chain ip t i { type filter hook input priority 0; }\"; \
+                  nft add rule ip t i tcp dport 80 reject with icmp type host-unreachable";
+    let Some(said) = in_namespace(&format!("export MARKS=/.dockerenv; {}", afar(filter))) else { return };
     said.must_be("refused", 6);
-    assert!(said.first()["cause"].as_str().unwrap().contains("switched off"), "{:#}", said.first());
+    assert!(said.first()["cause"].as_str().unwrap().contains("undeliverable"), "{:#}", said.first());
 }
 
 #[test]

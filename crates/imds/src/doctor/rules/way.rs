@@ -78,7 +78,11 @@ pub(super) const RULES: &[Rule] = &[
         about: "In a container: packets leave it, and nobody answers. The host or a network policy stops them.",
         find: filtered_on_host,
     },
-    Rule { id: "refused", about: "The service's address refuses connections.", find: refused },
+    Rule {
+        id: "refused",
+        about: "The service's address refuses connections, or somebody on the way says that it can't be reached.",
+        find: refused,
+    },
     Rule { id: "silent", about: "Packets leave this machine, and nobody answers.", find: silent },
 ];
 
@@ -370,12 +374,16 @@ fn unanswered(facts: &Facts) -> Option<&Route> {
     (cut_off && stopped_here(facts).is_none() && !explained && !facts.is_asked_elsewhere()).then_some(route)
 }
 
+fn is_silent(facts: &Facts) -> bool {
+    facts.connection == Some(Connection::Silent)
+}
+
 fn left(facts: &Facts) -> Option<String> {
     facts.packets_left.map(|count| format!("packets that left meanwhile: {count}"))
 }
 
 fn filtered_on_host(facts: &Facts) -> Option<Finding> {
-    let route = unanswered(facts).filter(|_| facts.process.is_apart())?;
+    let route = unanswered(facts).filter(|_| is_silent(facts) && facts.process.is_apart())?;
     let finding = Finding::error(
         "what leaves this container gets no answer: the host's packet filter, a network policy or a missing route stops it",
     );
@@ -388,26 +396,33 @@ fn filtered_on_host(facts: &Facts) -> Option<Finding> {
 }
 
 fn refused(facts: &Facts) -> Option<Finding> {
-    let route = unanswered(facts).filter(|_| !facts.process.is_apart())?;
-    if facts.connection != Some(Connection::Refused) {
-        return None;
-    }
+    let route = unanswered(facts)?;
     let address = route.address;
+    let cause = match facts.connection? {
+        Connection::Refused => {
+            format!("{address} refuses connections: the service is switched off, or a filter refuses for it")
+        }
+        Connection::Unreachable => {
+            format!(
+                "packets to {address} come back as undeliverable: nobody there has the address, or a filter says so"
+            )
+        }
+        _ => return None,
+    };
+    let finding = match facts.process.is_apart() {
+        true => with_hosts_network(facts, Finding::error(cause)),
+        false => Finding::error(cause),
+    };
     Some(
-        Finding::error(format!(
-            "{address} refuses connections: the service is switched off, or a filter refuses for it"
-        ))
-        .command(format!("nft list ruleset | grep {address}; iptables -S | grep {address}"))
-        .evidence([route.describe()])
-        .evidence(left(facts)),
+        finding
+            .command(format!("nft list ruleset | grep {address}; iptables -S | grep {address}"))
+            .evidence([route.describe()])
+            .evidence(left(facts)),
     )
 }
 
 fn silent(facts: &Facts) -> Option<Finding> {
-    let route = unanswered(facts).filter(|_| !facts.process.is_apart())?;
-    if facts.connection == Some(Connection::Refused) {
-        return None;
-    }
+    let route = unanswered(facts).filter(|_| is_silent(facts) && !facts.process.is_apart())?;
     let address = route.address;
     let finding = Finding::error(format!("nobody answers at {address}"));
     let finding = match facts.failure.as_ref().and_then(|(_, error)| error.remedy()) {
