@@ -17,6 +17,9 @@ pub(super) const SYSTEMD_LOCK: &str = "/run/systemd/network/85-imds-early.networ
 /// Files and directories of Azure's Guest Proxy Agent.
 const GUEST_PROXY_AGENT: [&str; 3] =
     ["/var/lib/azure-proxy-agent", "/usr/sbin/azure-proxy-agent", "/etc/azure/proxy-agent.json"];
+/// Where systemd finds units, the administrator's own first.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 /// Where containers that look at their host have its file system.
 const HOST_ROOTS: [&str; 4] = ["/rootfs", "/host", "/hostfs", "/mnt/host"];
 /// Where machines say who made them.
@@ -41,6 +44,8 @@ pub(super) struct Neighbours {
     pub(super) guest_proxy_agent: Vec<String>,
     /// Sockets of our agent that are of no use, and why.
     pub(super) agents: Vec<(PathBuf, Error)>,
+    /// The units of our agent, and how they are, as far as files tell.
+    pub(super) agent_units: Vec<(&'static str, UnitState)>,
     /// Variables that decide what is asked, with their values.
     pub(super) variables: Vec<(String, String)>,
     /// Variables that send other programs' requests to a proxy. Their values may hold passwords.
@@ -53,6 +58,17 @@ pub(super) struct Neighbours {
     pub(super) has_firmware: bool,
     /// Where the host's file system seems to be.
     pub(super) host_root: Option<String>,
+}
+
+/// How a unit of systemd is, by its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UnitState {
+    /// It mustn't be started.
+    Masked,
+    /// It was started, and isn't over.
+    Active,
+    /// It is there.
+    Inactive,
 }
 
 impl Neighbours {
@@ -73,6 +89,10 @@ impl Neighbours {
             systemd_answers: files.exists(SYSTEMD_SOCKET),
             guest_proxy_agent: signs(files, &GUEST_PROXY_AGENT),
             agents: agents(config).await,
+            agent_units: ["imds-agent.service", "imds-agent.socket"]
+                .into_iter()
+                .filter_map(|name| Some((name, unit(files, name)?)))
+                .collect(),
             variables: variables(config, cloud),
             proxies_spare_us: set(environment, &NO_PROXY).any(spared),
             proxies,
@@ -88,6 +108,19 @@ impl Neighbours {
 
 fn signs(files: &dyn Files, paths: &[&str]) -> Vec<String> {
     paths.iter().filter(|path| files.exists(path)).map(|path| format!("{path} is there")).collect()
+}
+
+/// The state of a unit; nothing where it isn't installed.
+fn unit(files: &dyn Files, name: &str) -> Option<UnitState> {
+    let path = UNITS.iter().map(|directory| format!("{directory}/{name}")).find(|path| files.exists(path))?;
+    if files.link(&path).is_ok_and(|target| target == "/dev/null") {
+        return Some(UnitState::Masked);
+    }
+    // A link that is there as long as the unit is up (systemd's `unit_export_state_files`).
+    match files.exists(&format!("/run/systemd/units/invocation:{name}")) {
+        true => Some(UnitState::Active),
+        false => Some(UnitState::Inactive),
+    }
 }
 
 fn systemd(files: &dyn Files) -> Vec<String> {
@@ -179,6 +212,18 @@ mod tests {
         ] {
             assert_eq!(spares(entry, "169.254.169.254"), spared, "{entry:?}");
         }
+    }
+
+    #[test]
+    fn a_unit_is_what_its_files_say() {
+        let name = "imds-agent.service";
+        let installed = MemoryFiles::new().with("/usr/lib/systemd/system/imds-agent.service", "[Unit]\n");
+        assert_eq!(unit(&MemoryFiles::new(), name), None);
+        assert_eq!(unit(&installed, name), Some(UnitState::Inactive));
+        let up = installed.clone().with_link("/run/systemd/units/invocation:imds-agent.service", "1f");
+        assert_eq!(unit(&up, name), Some(UnitState::Active));
+        let masked = up.with_link("/etc/systemd/system/imds-agent.service", "/dev/null");
+        assert_eq!(unit(&masked, name), Some(UnitState::Masked), "whatever is installed below");
     }
 
     #[tokio::test]

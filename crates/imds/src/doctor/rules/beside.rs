@@ -5,6 +5,7 @@ use imds_model::{Confidence, ErrorKind};
 use super::Rule;
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::Finding;
+use crate::doctor::neighbours::UnitState;
 
 /// Signed requests to the clouds' APIs are refused beyond a few minutes; a minute is no accident.
 const SKEW: i64 = 60;
@@ -56,13 +57,22 @@ fn stale_agent_socket(facts: &Facts) -> Option<Finding> {
     let useless = |kind| matches!(kind, ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Malformed);
     let (socket, error) = facts.neighbours.agents.iter().find(|(_, error)| useless(error.kind()))?;
     let socket = socket.display();
-    Some(
-        Finding::warning(format!("the agent's socket {socket} is of no use: {}", error.message()))
-            .command("systemctl restart imds-agent.socket imds-agent.service")
-            .command(format!("rm {socket}"))
-            .advice("the second one, where no agent is meant to run")
-            .evidence([error.to_string()]),
-    )
+    let units = &facts.neighbours.agent_units;
+    let masked = units.iter().filter(|(_, state)| *state == UnitState::Masked);
+    let finding = Finding::warning(format!("the agent's socket {socket} is of no use: {}", error.message()))
+        .commands(masked.map(|(name, _)| format!("systemctl unmask {name}")))
+        .command("systemctl restart imds-agent.socket imds-agent.service")
+        .command(format!("rm {socket}"))
+        .advice("the last one, where no agent is meant to run")
+        .evidence([error.to_string()]);
+    Some(finding.evidence(units.iter().map(|(name, state)| {
+        let how = match state {
+            UnitState::Masked => "is masked",
+            UnitState::Active => "is up",
+            UnitState::Inactive => "is installed, and isn't up",
+        };
+        format!("{name} {how}")
+    })))
 }
 
 fn untrusted_agent_socket(facts: &Facts) -> Option<Finding> {
@@ -169,6 +179,11 @@ mod tests {
         let socket = PathBuf::from("/run/imds/imds.sock");
         facts.neighbours.agents = vec![(socket.clone(), error(ErrorKind::Unreachable))];
         assert_eq!(found(&facts, "stale_agent_socket").remedy[1], "rm /run/imds/imds.sock");
+        facts.neighbours.agent_units =
+            vec![("imds-agent.service", UnitState::Masked), ("imds-agent.socket", UnitState::Inactive)];
+        let finding = found(&facts, "stale_agent_socket");
+        assert_eq!(finding.remedy[0], "systemctl unmask imds-agent.service");
+        assert!(finding.evidence.contains(&"imds-agent.socket is installed, and isn't up".to_owned()));
         facts.neighbours.agents = vec![(socket, error(ErrorKind::Untrusted))];
         assert_eq!(found(&facts, "untrusted_agent_socket").remedy, ["ls -l /run/imds/imds.sock"]);
     }
