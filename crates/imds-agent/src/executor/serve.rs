@@ -82,6 +82,8 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
             let _ = answers.send(Reply { id: request.id, outcome }).await;
         }));
     }
+    // Hooks are broken off at once, and stay owed.
+    drop(tasks);
     // A file that is half-way is finished, unless its check hangs: broken off, it would leave another one beside it.
     if tokio::time::timeout(LAST_FILE, executor.writing.lock()).await.is_err() {
         tracing::warn!("a file was left unfinished");

@@ -63,14 +63,16 @@ pub async fn follow(mut follow: Follow) {
                 }
             }
             let values = gather(&follow.client, metadata, &follow.plan.paths).await;
+            follow.record.is_for(instance(metadata).as_deref());
             let debts = follow.record.debts();
-            if sent.as_ref() != Some(&values) {
-                follow.record.begin();
+            if sent.as_ref() != Some(&values) || troubles > 0 {
+                follow.change(Record::begin).await;
             }
             sent = Some(values.clone());
             let outcomes = match follow.link.files(follow.plan.plan, values, debts).await {
                 Ok(outcomes) => {
-                    follow.record.end(&outcomes);
+                    let became = outcomes.clone();
+                    follow.change(move |record| record.end(&became)).await;
                     outcomes
                 }
                 Err(error) => {
@@ -100,8 +102,22 @@ pub async fn follow(mut follow: Follow) {
 }
 
 impl Follow {
+    /// Changes what is remembered. Elsewhere: a disk that is slow keeps no caller waiting.
+    async fn change(&mut self, change: impl FnOnce(&mut Record) + Send + 'static) {
+        let mut record = std::mem::replace(&mut self.record, Record::forgetful());
+        let changed = tokio::task::spawn_blocking(move || {
+            change(&mut record);
+            record
+        });
+        match changed.await {
+            Ok(record) => self.record = record,
+            Err(error) => tracing::error!("what is remembered of files is lost: {error}"),
+        }
+    }
+
     /// Without a cloud nothing will ever be written over what another machine left.
     async fn take_away_foreign(&mut self) {
+        self.record.is_for(None);
         let foreign = self.record.foreign();
         if foreign.is_empty() {
             return;
@@ -109,7 +125,7 @@ impl Follow {
         match self.link.take_away(self.plan.plan, foreign).await {
             Ok(outcomes) => {
                 tell(&outcomes, &[]);
-                self.record.end(&outcomes);
+                self.change(move |record| record.end(&outcomes)).await;
             }
             Err(error) => tracing::error!("another machine's files can't be taken away: {error}"),
         }
@@ -141,6 +157,16 @@ impl Follow {
             (one, other) => one.or(other)?,
         };
         Instant::now().checked_add(pause)
+    }
+}
+
+/// The instance, as far as it is known without doubt.
+fn instance(metadata: &Metadata) -> Option<String> {
+    match metadata.reading(Field::InstanceId)? {
+        Reading::Known { value, trouble: None, .. } => {
+            Some(format!("{} {}", metadata.cloud(), value.as_text()?))
+        }
+        _ => None,
     }
 }
 

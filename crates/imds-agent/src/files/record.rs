@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 /// What is known of the files.
 #[derive(Debug)]
 pub struct Record {
-    /// Where it is kept, and for whom; nothing where nothing is.
+    /// Where it is kept, and on what machine; nothing where nothing is.
     keeping: Option<(PathBuf, Binding)>,
     content: Content,
 }
@@ -28,8 +28,10 @@ pub struct Record {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Content {
     version: u32,
+    /// The machine, as its firmware tells it.
     machine: String,
-    boot: Option<String>,
+    /// The cloud and the instance's id, where they were known.
+    instance: Option<String>,
     /// Files with this machine's values.
     written: Vec<String>,
     /// Files with another machine's.
@@ -44,23 +46,34 @@ impl Record {
     /// What was kept there. A file that is damaged or unreadable is as good as none: then nothing is known to be foreign.
     #[must_use]
     pub fn open(path: PathBuf, binding: Binding) -> Self {
-        let mut content = match read(&path) {
-            Ok(content) => content,
-            Err(why) => {
-                tracing::warn!(path = %path.display(), "for whom files were written can't be told: {why}");
-                Content::default()
-            }
+        let mut content = read(&path).unwrap_or_else(|why| {
+            tracing::warn!(path = %path.display(), "for whom files were written can't be told: {why}");
+            Content::default()
+        });
+        content.version = VERSION;
+        Self { keeping: Some((path, binding)), content }
+    }
+
+    /// From now on files are written for this instance, or for one that isn't known. What was written for another is
+    /// foreign. The instance's id decides, which outlives reboots and other endpoints; only where it isn't known does the
+    /// firmware.
+    pub fn is_for(&mut self, instance: Option<&str>) {
+        let Some((_, binding)) = &self.keeping else { return };
+        let content = &mut self.content;
+        let is_another = match (instance, &content.instance) {
+            (Some(now), Some(before)) => now != before,
+            _ => content.machine != binding.machine,
         };
-        let same_boot = content.boot.is_some() && content.boot == binding.boot;
-        if content.machine != binding.machine || !(same_boot || binding.unique) {
+        if is_another {
             for path in std::mem::take(&mut content.written) {
                 set(&mut content.foreign, &path, true);
             }
+            content.instance = None;
         }
-        content.version = VERSION;
         content.machine.clone_from(&binding.machine);
-        content.boot.clone_from(&binding.boot);
-        Self { keeping: Some((path, binding)), content }
+        if let Some(instance) = instance {
+            content.instance = Some(instance.to_owned());
+        }
     }
 
     /// Of files of which nothing is remembered.
@@ -154,8 +167,8 @@ fn read(path: &std::path::Path) -> Result<Content, String> {
 mod tests {
     use super::*;
 
-    fn binding(machine: &str, boot: &str, unique: bool) -> Binding {
-        Binding { machine: machine.to_owned(), unique, boot: Some(boot.to_owned()) }
+    fn binding(machine: &str) -> Binding {
+        Binding { machine: machine.to_owned(), unique: false, boot: None }
     }
 
     fn outcome(path: &str, what: FileChange) -> FileOutcome {
@@ -163,33 +176,38 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_told_from_this_one_as_the_state_does() {
+    fn another_instance_is_told_by_its_id_and_else_by_its_firmware() {
         let folder = tempfile::tempdir().unwrap();
-        let open = |binding| Record::open(folder.path().join("files.json"), binding);
-        let mut first = open(binding("m", "b", true));
+        let open = |machine: &str, instance: Option<&str>| {
+            let mut record = Record::open(folder.path().join("files.json"), binding(machine));
+            record.is_for(instance);
+            record
+        };
+        let mut first = open("m", Some("aws i-1"));
         assert_eq!(first.debts(), Debts::default(), "nothing was written before");
         first.begin();
         first.end(&[outcome("/a", FileChange::Changed), outcome("/b", FileChange::Unchanged)]);
-        assert_eq!(open(binding("m", "b", false)).foreign(), Vec::<String>::new());
-        assert_eq!(open(binding("m", "c", true)).foreign(), Vec::<String>::new());
-        assert_eq!(open(binding("m", "c", false)).foreign(), ["/a", "/b"], "it may be another machine");
-        let mut other = open(binding("n", "b", true));
+        let nothing: [&str; 0] = [];
+        assert_eq!(open("m", None).foreign(), nothing);
+        assert_eq!(open("n", Some("aws i-1")).foreign(), nothing, "asked elsewhere, or after a reboot");
+        assert_eq!(open("n", None).foreign(), ["/a", "/b"]);
+        let mut other = open("m", Some("aws i-2"));
         assert_eq!(other.foreign(), ["/a", "/b"]);
         other.begin();
         other.end(&[
             outcome("/a", FileChange::Changed),
             outcome("/b", FileChange::Failed("no room".to_owned())),
         ]);
-        let mut again = open(binding("n", "b", true));
+        let mut again = open("m", Some("aws i-2"));
         assert_eq!(again.foreign(), ["/b"], "it is still the other's");
         again.end(&[outcome("/b", FileChange::TakenAway("x".to_owned()))]);
-        assert_eq!(open(binding("o", "b", true)).foreign(), ["/a"]);
+        assert_eq!(open("m", Some("aws i-3")).foreign(), ["/a"]);
     }
 
     #[test]
     fn a_reload_is_owed_until_it_was_done_and_after_a_crash_all_are() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Record::open(folder.path().join("files.json"), binding("m", "b", true));
+        let open = || Record::open(folder.path().join("files.json"), binding("m"));
         let mut record = open();
         record.begin();
         assert!(open().debts().all_unreloaded, "it may have been cut off");
@@ -205,11 +223,14 @@ mod tests {
         let path = folder.path().join("files.json");
         for text in ["", "{", "[]", "{\"version\":2}"] {
             std::fs::write(&path, text).unwrap();
-            let mut record = Record::open(path.clone(), binding("m", "b", true));
+            let mut record = Record::open(path.clone(), binding("m"));
+            record.is_for(None);
             assert_eq!(record.debts(), Debts::default(), "{text}");
             record.begin();
             record.end(&[outcome("/a", FileChange::Changed)]);
-            assert_eq!(Record::open(path.clone(), binding("n", "b", true)).foreign(), ["/a"]);
+            let mut other = Record::open(path.clone(), binding("n"));
+            other.is_for(None);
+            assert_eq!(other.foreign(), ["/a"]);
         }
     }
 }
