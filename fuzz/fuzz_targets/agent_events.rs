@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn keeping(path: &PathBuf) -> Keeping {
-    Keeping { path: path.clone(), machine: "m".to_owned(), boot: "b".to_owned() }
+    Keeping { path: path.clone(), machine: "m".to_owned(), boot: "b".to_owned(), unique: true }
 }
 
 fn now() -> SystemTime {
