@@ -51,8 +51,6 @@ pub async fn serve(stream: impl AsyncRead + AsyncWrite + Send + 'static, read: R
         writing: Arc::default(),
         hooks: AtomicUsize::new(0),
     });
-    let first = Arc::clone(&*executor.plan.lock().await);
-    tokio::task::spawn_blocking(move || write::remove_leftovers(&first.files()));
     let (mut from, mut to) = tokio::io::split(stream);
     let (answers, mut answered) = mpsc::channel::<Reply>(ANSWERS);
     let mut tasks = JoinSet::new();

@@ -66,13 +66,13 @@ pub async fn follow(mut follow: Follow) {
             follow.record.is_for(instance(metadata).as_deref());
             let debts = follow.record.debts();
             if sent.as_ref() != Some(&values) || troubles > 0 {
-                follow.change(Record::begin).await;
+                follow.change(Box::new(Record::begin)).await;
             }
             sent = Some(values.clone());
             let outcomes = match follow.link.files(follow.plan.plan, values, debts).await {
                 Ok(outcomes) => {
                     let became = outcomes.clone();
-                    follow.change(move |record| record.end(&became)).await;
+                    follow.change(Box::new(move |record| record.end(&became))).await;
                     outcomes
                 }
                 Err(error) => {
@@ -101,9 +101,12 @@ pub async fn follow(mut follow: Follow) {
     }
 }
 
+/// What is to be changed in what is remembered.
+type Change = Box<dyn FnOnce(&mut Record) + Send>;
+
 impl Follow {
     /// Changes what is remembered. Elsewhere: a disk that is slow keeps no caller waiting.
-    async fn change(&mut self, change: impl FnOnce(&mut Record) + Send + 'static) {
+    async fn change(&mut self, change: Change) {
         let mut record = std::mem::replace(&mut self.record, Record::forgetful());
         let changed = tokio::task::spawn_blocking(move || {
             change(&mut record);
@@ -125,7 +128,7 @@ impl Follow {
         match self.link.take_away(self.plan.plan, foreign).await {
             Ok(outcomes) => {
                 tell(&outcomes, &[]);
-                self.change(move |record| record.end(&outcomes)).await;
+                self.change(Box::new(move |record| record.end(&outcomes))).await;
             }
             Err(error) => tracing::error!("another machine's files can't be taken away: {error}"),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ const LONGEST_NAME: usize = 200;
 pub struct Writer {
     /// Reloads that failed, with their time limits: the file has changed already, so nothing else would bring them about.
     unreloaded: Mutex<BTreeMap<Vec<String>, Duration>>,
+    /// Whether it was looked for what an earlier process left unfinished.
+    is_tidy: AtomicBool,
 }
 
 /// All files there are to write.
@@ -52,6 +55,9 @@ impl Writer {
         debts: &Debts,
         runtime: &Handle,
     ) -> Vec<FileOutcome> {
+        if !self.is_tidy.swap(true, Ordering::Relaxed) {
+            remove_leftovers(files);
+        }
         let mut outcomes = Vec::new();
         let mut reloads: BTreeMap<Vec<String>, Duration> = self.take_unreloaded();
         for file in files.rendered {
@@ -139,7 +145,7 @@ fn plain_target(path: PathBuf, mode: u32) -> Target {
 const LEFT_FOR: Duration = Duration::from_secs(600);
 
 /// Removes what executors left that were ended while they wrote these files.
-pub fn remove_leftovers(files: &Files<'_>) {
+fn remove_leftovers(files: &Files<'_>) {
     let rendered = files.rendered.iter().filter_map(|file| file.target.parent());
     let env_file = files.env_file.and_then(|file| file.path.parent());
     let values = files.values.map(|values| values.directory.as_path());
